@@ -1,0 +1,162 @@
+"""The vocabulary that every part of aejax shares.
+
+Everything numerical in aejax is a pure function of arrays and explicit keys. The types here say how such functions are put
+together into a trainable system: a `LossFn` becomes a `Phase` (one gradient update), phases become a `Stage` (phases in turn,
+many steps), stages become a `Method`.
+"""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+import jax
+import optax
+from flax import struct
+
+Array = jax.Array
+Key = jax.Array
+Params = Mapping[str, Any]
+"""Parameters by top-level group ('encoder', 'decoder', ...): the unit in which a phase may move them."""
+Mutables = Mapping[str, Any]
+"""What a forward pass changes beside the gradient: batch statistics, persistent chains."""
+Batch = Mapping[str, Any]
+"""'x' [B, ...] in model space, and where the data has them 'label' [B] int32 and 'coordinates' [B, c]."""
+
+
+class UserError(Exception):
+    """A failure that the user caused and can mend. The command line prints its message as one line and exits with 1."""
+
+
+@dataclasses.dataclass(frozen=True)
+class DataSpec:
+    """What a method may know about its data before it has seen any.
+
+    Attributes:
+        name: the data set, as given to `aejax.data.load`.
+        shape: of one example, without the batch axis.
+        preprocessing: how stored values become model inputs: 'scale' (to [0, 1]), 'dynamic_binarisation' (a fresh Bernoulli draw
+            at every use), 'static_binarisation' (one seeded draw) or 'standardise' (zero mean, unit variance on training data).
+        num_classes: how many values 'label' takes; 0 without labels.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    preprocessing: str = 'scale'
+    num_classes: int = 0
+
+    @property
+    def is_image(self) -> bool:
+        """True for [height, width, channels]."""
+        return len(self.shape) == 3
+
+    @property
+    def is_unit_interval(self) -> bool:
+        """True where model inputs lie in [0, 1], as a Bernoulli likelihood asks for."""
+        return self.preprocessing != 'standardise'
+
+
+@struct.dataclass
+class Context:
+    """What a loss may know beside parameters and batch.
+
+    Attributes:
+        key: for all randomness of this call; never reused between calls.
+        step: global training step, scalar int32.
+        hparams: scalars that an ensemble may vary by member (beta, penalty weights).
+        train: static; False in evaluation.
+    """
+
+    key: Key
+    step: Array
+    hparams: Mapping[str, Array]
+    train: bool = struct.field(pytree_node=False, default=True)
+
+
+@struct.dataclass
+class LossOutput:
+    """A scalar loss, metrics per example [B] or scalar, and the mutables to carry on with."""
+
+    loss: Array
+    metrics: Mapping[str, Array]
+    mutables: Mutables = struct.field(default_factory=dict)
+
+
+LossFn = Callable[[Params, Mutables, Batch, Context], LossOutput]
+
+
+@dataclasses.dataclass(frozen=True)
+class Phase:
+    """One gradient update inside a step: `loss` moves the groups in `trains`, all others are held still.
+
+    `repeats` runs the update that many times a step on the same batch, each time with a fresh key.
+    """
+
+    name: str
+    loss: LossFn
+    trains: tuple[str, ...]
+    optimizer: optax.GradientTransformation
+    repeats: int = 1
+
+
+@dataclasses.dataclass(frozen=True)
+class Stage:
+    """Phases in turn, `num_steps` times. Parameters carry over from the stage before, optimiser state is fresh.
+
+    `inputs(params, batch)`, when given, maps the data once as the stage begins (codes of the layer below, say).
+    """
+
+    name: str
+    phases: tuple[Phase, ...]
+    num_steps: int
+    inputs: Callable[[Params, Batch], Batch] | None = None
+
+
+class Method(Protocol):
+    """One system of the family. Every module in `aejax.methods` has `build(config, spec) -> Method`.
+
+    Beside these three, a method has those of the following that the system can honestly do; the rest of aejax asks with
+    `hasattr` and never by name:
+
+    encode(params, mutables, x) -> [B, d]                     the code, or the mean of its posterior
+    decode(params, mutables, z) -> [B, ...]                   mean of p(x given z), in model space
+    reconstruct(params, mutables, x) -> [B, ...]
+    sample(params, mutables, key, num) -> [num, ...]          means of p(x given z) for z drawn from the prior
+    posterior(params, mutables, x) -> (mean, log_variance)    of the diagonal Gaussian q(z given x), each [B, d]
+    likelihood(params, mutables, z, x) -> [B]                 log p(x given z) in nats
+    prior_log_prob(params, mutables, z) -> [B]                log p(z) in nats
+    """
+
+    stages: tuple[Stage, ...]
+    hparams: Mapping[str, float]
+    """Initial values of `Context.hparams`."""
+    selection_metric: str
+    """The metric of `evaluate` by which the best checkpoint is chosen on the validation split; lower is better."""
+
+    def init(self, key: Key, batch: Batch) -> tuple[Params, Mutables]:
+        """Draws parameters and mutables; `batch` gives the shapes."""
+        ...
+
+    def evaluate(self, params: Params, mutables: Mutables, batch: Batch, context: Context) -> Mapping[str, Array]:
+        """Metrics per example, each [B]; sums, squares and the like are the evaluator's to take."""
+        ...
+
+
+@struct.dataclass
+class TrainState:
+    """All that a run must store, and arrays only: optimisers and functions live in the closure of the step.
+
+    Attributes:
+        step: global step, scalar int32.
+        params: by top-level group.
+        mutables: see `Mutables`.
+        optimizer_states: one per phase of the current stage, by the phase's name.
+        hparams: scalars; with a leading member axis in an ensemble, as everything here.
+        key: base key of the run. It is folded with the step, never split, so that a resumed run draws the same numbers.
+    """
+
+    step: Array
+    params: Params
+    mutables: Mutables
+    optimizer_states: Mapping[str, optax.OptState]
+    hparams: Mapping[str, Array]
+    key: Key
