@@ -7,7 +7,7 @@ many steps), stages become a `Method`.
 
 import dataclasses
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import jax
 import optax
@@ -22,6 +22,11 @@ Mutables = Mapping[str, Any]
 Batch = Mapping[str, Any]
 """'x' [B, ...] in model space, and where the data has them 'label' [B] int32 and 'coordinates' [B, c]."""
 
+UNIT_INTERVAL_PREPROCESSING = ('scale', 'dynamic_binarisation', 'static_binarisation')
+"""Stored as uint8; the model input is x / 255, or a Bernoulli draw with that mean."""
+PREPROCESSING = (*UNIT_INTERVAL_PREPROCESSING, 'standardise', 'whiten', 'raw')
+"""Every value of `DataSpec.preprocessing`; the other three are stored as float32 and are model inputs as they are."""
+
 
 class UserError(Exception):
     """A failure that the user caused and can mend. The command line prints its message as one line and exits with 1."""
@@ -35,14 +40,17 @@ class DataSpec:
         name: the data set, as given to `aejax.data.load`.
         shape: of one example, without the batch axis.
         preprocessing: how stored values become model inputs: 'scale' (to [0, 1]), 'dynamic_binarisation' (a fresh Bernoulli draw
-            at every use), 'static_binarisation' (one seeded draw) or 'standardise' (zero mean, unit variance on training data).
+            at every use), 'static_binarisation' (one seeded draw), 'standardise' (zero mean, unit variance on training data),
+            'whiten' (also decorrelated) or 'raw' (as they are). One of `PREPROCESSING`.
         num_classes: how many values 'label' takes; 0 without labels.
+        num_examples: in the training split; with the batch size it gives the steps of an epoch.
     """
 
     name: str
     shape: tuple[int, ...]
     preprocessing: str = 'scale'
     num_classes: int = 0
+    num_examples: int = 0
 
     @property
     def is_image(self) -> bool:
@@ -52,7 +60,7 @@ class DataSpec:
     @property
     def is_unit_interval(self) -> bool:
         """True where model inputs lie in [0, 1], as a Bernoulli likelihood asks for."""
-        return self.preprocessing != 'standardise'
+        return self.preprocessing in UNIT_INTERVAL_PREPROCESSING
 
 
 @struct.dataclass
@@ -129,8 +137,8 @@ class Method(Protocol):
     stages: tuple[Stage, ...]
     hparams: Mapping[str, float]
     """Initial values of `Context.hparams`."""
-    selection_metric: str
-    """The metric of `evaluate` by which the best checkpoint is chosen on the validation split; lower is better."""
+    selection: tuple[str, Literal['min', 'max']]
+    """The metric of `evaluate` that chooses the best checkpoint, on the validation split only, and its better direction."""
 
     def init(self, key: Key, batch: Batch) -> tuple[Params, Mutables]:
         """Draws parameters and mutables; `batch` gives the shapes."""

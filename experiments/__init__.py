@@ -1,0 +1,1 @@
+"""Experiments: configs, and the commands that run, reproduce and time them."""

@@ -1,11 +1,38 @@
 """Two fake devices, and JAX at its strictest: rank promotion raises, reused keys are caught, warnings are errors."""
 
 import os
+import pathlib
 
 os.environ['XLA_FLAGS'] = f'{os.environ.get("XLA_FLAGS", "")} --xla_force_host_platform_device_count=2'
 os.environ.setdefault('JAX_PLATFORMS', 'cpu')
 
 import jax
+import pytest
 
 jax.config.update('jax_numpy_rank_promotion', 'raise')
 jax.config.update('jax_debug_key_reuse', True)
+
+
+def _mnist_raw_dir() -> pathlib.Path | None:
+    given = os.environ.get('AEJAX_DOWNLOAD_DIR')
+    folder = pathlib.Path(given) if given else pathlib.Path(__file__).parents[2] / 'shared' / 'data' / 'mnist'
+    return folder if folder.is_dir() else None
+
+
+@pytest.fixture(scope='session')
+def mnist_raw_dir() -> pathlib.Path:
+    """The folder of MNIST's four original files; a test that asks for it is skipped where they are not at hand."""
+    folder = _mnist_raw_dir()
+    if folder is None:
+        pytest.skip('no MNIST files: set AEJAX_DOWNLOAD_DIR to a folder with the four files of MNIST')
+    return folder
+
+
+@pytest.fixture(scope='session')
+def mnist_data_dir(mnist_raw_dir: pathlib.Path, tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
+    """A data folder in which 'mnist' is prepared, once in a test session."""
+    from aejax import data
+
+    folder = tmp_path_factory.mktemp('data')
+    data.load('mnist', data_dir=folder, download_dir=mnist_raw_dir)
+    return folder

@@ -1,0 +1,62 @@
+"""`load`: every data set by its name."""
+
+import difflib
+import os
+from pathlib import Path
+
+from aejax.data.dataset import Dataset
+from aejax.data.embedded import load_digits, load_patches
+from aejax.data.idx import IDX_CONFIGS
+from aejax.data.prepared import load_idx
+from aejax.data.synthetic import MANIFOLDS, load_manifold
+from aejax.types import UserError
+
+NAMES = ('digits', *IDX_CONFIGS, *MANIFOLDS, 'patches')
+"""All data sets but those of the form 'tfds:NAME'."""
+
+
+def load(
+    name: str,
+    *,
+    preprocessing: str | None = None,
+    seed: int = 0,
+    data_dir: str | os.PathLike[str] | None = None,
+    download_dir: str | os.PathLike[str] | None = None,
+    patch_size: int = 12,
+) -> Dataset:
+    """Loads a data set, preparing it on disk where it is not yet.
+
+    Args:
+        name: one of `NAMES`, or 'tfds:NAME' for images that TensorFlow Datasets has already prepared as array_record.
+        preprocessing: one of `aejax.types.PREPROCESSING`; by default 'scale' for images and 'standardise' for the rest.
+        seed: draws static binarisation, synthetic samples and patches. The splits of fixed data sets do not depend on it.
+        data_dir: prepared data; by default $AEJAX_DATA_DIR, then TFDS's own ($TFDS_DATA_DIR or ~/tensorflow_datasets).
+        download_dir: raw files, or a folder with a sub-folder of them by name; by default $AEJAX_DOWNLOAD_DIR. Without it they
+            are downloaded.
+        patch_size: side of the patches in 'patches'.
+
+    Raises:
+        UserError: no such data set, a preprocessing that does not suit it, files that are missing, damaged or cannot be written.
+    """
+    if not 0 <= seed < 2**32:
+        raise UserError(f'the data seed must lie in 0 .. {2**32 - 1}, got {seed}')
+    folder = _folder(data_dir, 'AEJAX_DATA_DIR') or _folder(None, 'TFDS_DATA_DIR') or Path('~/tensorflow_datasets').expanduser()
+    if name == 'digits':
+        return load_digits(preprocessing, seed)
+    if name == 'patches':
+        return load_patches(preprocessing, seed, patch_size)
+    if name in MANIFOLDS:
+        return load_manifold(name, preprocessing, seed)
+    if name in IDX_CONFIGS:
+        return load_idx(name, preprocessing, seed, folder, _folder(download_dir, 'AEJAX_DOWNLOAD_DIR'))
+    if name.startswith('tfds:'):
+        from aejax.data.tfds_images import load_tfds
+
+        return load_tfds(name, preprocessing, seed, folder)
+    nearest = difflib.get_close_matches(name, NAMES, n=1, cutoff=0)
+    raise UserError(f'unknown data set {name!r}, did you mean {nearest[0]!r}? There are {", ".join(NAMES)} and tfds:NAME')
+
+
+def _folder(given: str | os.PathLike[str] | None, variable: str) -> Path | None:
+    value = given or os.environ.get(variable)
+    return Path(value).expanduser() if value else None

@@ -1,0 +1,90 @@
+"""What happens to values before they are stored: once, in NumPy, with statistics of the training split alone."""
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+from aejax.data.dataset import SPLITS
+from aejax.types import PREPROCESSING, UserError
+
+IMAGE_PREPROCESSING = ('scale', 'dynamic_binarisation', 'static_binarisation', 'standardise')
+REAL_PREPROCESSING = ('standardise', 'whiten', 'raw')
+
+Arrays = Mapping[str, Mapping[str, np.ndarray]]
+
+
+def choose_preprocessing(name: str, wanted: str | None, allowed: tuple[str, ...]) -> str:
+    """The preprocessing that data set `name` is stored with: the wanted one, or the first allowed when none was named.
+
+    Raises:
+        UserError: no such preprocessing, or none for data of this kind.
+    """
+    if wanted is None:
+        return allowed[0]
+    if wanted not in PREPROCESSING:
+        raise UserError(f'unknown preprocessing {wanted!r}: {name} allows {", ".join(allowed)}')
+    if wanted not in allowed:
+        raise UserError(f'{name} cannot be preprocessed by {wanted!r}: it allows {", ".join(allowed)}')
+    return wanted
+
+
+def preprocess_images(splits: Arrays, preprocessing: str, seed: int) -> tuple[Arrays, dict[str, np.ndarray]]:
+    """Turns uint8 images [n, h, w, c] into what is stored, and gives the statistics used.
+
+    'scale' and 'dynamic_binarisation' keep the grey values, for the device to divide or draw; 'static_binarisation' makes one
+    draw 255 * Bernoulli(x / 255); 'standardise' gives float32.
+    """
+    if preprocessing == 'static_binarisation':
+        # RandomState's streams are frozen for good (NumPy's NEP 19), so a seed means the same images in every version.
+        randoms = {name: np.random.RandomState([seed, index]) for index, name in enumerate(SPLITS)}
+        return {name: {**split, 'x': binarise(split['x'], randoms[name])} for name, split in splits.items()}, {}
+    if preprocessing == 'standardise':
+        return standardise(splits)
+    return splits, {}
+
+
+def preprocess_reals(splits: Arrays, preprocessing: str) -> tuple[Arrays, dict[str, np.ndarray]]:
+    """Turns float32 data [n, ...] into what is stored, and gives the statistics used."""
+    if preprocessing == 'standardise':
+        return standardise(splits)
+    if preprocessing == 'whiten':
+        return whiten(splits)
+    return splits, {}
+
+
+def binarise(x: np.ndarray, random: np.random.RandomState) -> np.ndarray:
+    """255 * Bernoulli(x / 255) for uint8 x: a pixel of 0 stays 0, one of 255 stays 255."""
+    draws = np.empty(x.shape, np.uint8)
+    for start in range(0, len(x), 10_000):
+        chunk = x[start : start + 10_000]
+        draws[start : start + 10_000] = np.where(random.random_sample(chunk.shape) * 255 < chunk, 255, 0)
+    return draws
+
+
+def standardise(splits: Arrays) -> tuple[Arrays, dict[str, np.ndarray]]:
+    """(x - mean) / std per feature, in float32, both of the training split. Features that never vary there become 0."""
+    train = splits['train']['x']
+    mean = train.mean(axis=0, dtype=np.float64).astype(np.float32)
+    std = train.std(axis=0, dtype=np.float64).astype(np.float32)
+    # A border pixel that is always black may be grey in the test split: dividing by nothing would make it the whole signal.
+    inverse = np.where(std > 0, 1 / np.where(std > 0, std, 1), 0)
+    return apply(splits, lambda x: (x - mean[None]) * inverse[None]), {'mean': mean, 'scale': std}
+
+
+def whiten(splits: Arrays, epsilon: float = 1e-3) -> tuple[Arrays, dict[str, np.ndarray]]:
+    """ZCA: (x - mean) C^(-1/2) on flattened features, C the training covariance, so that features are uncorrelated there.
+
+    `epsilon`, as a share of the mean eigenvalue, is added to every eigenvalue: without it directions that carry nothing but
+    rounding would be blown up. Bell and Sejnowski 1997, https://doi.org/10.1016/S0042-6989(97)00121-1.
+    """
+    train = splits['train']['x'].reshape(len(splits['train']['x']), -1).astype(np.float64)
+    mean = train.mean(axis=0)
+    eigenvalues, vectors = np.linalg.eigh(np.cov(train, rowvar=False))
+    matrix = (vectors / np.sqrt(eigenvalues + epsilon * eigenvalues.mean())[None]) @ vectors.T
+    statistics = {'mean': mean.astype(np.float32), 'matrix': matrix.astype(np.float32)}
+    return apply(splits, lambda x: ((x.reshape(len(x), -1) - mean[None]) @ matrix).reshape(x.shape)), statistics
+
+
+def apply(splits: Arrays, function: Callable[[np.ndarray], np.ndarray]) -> Arrays:
+    """`function` of the 'x' of every split, as float32."""
+    return {name: {**split, 'x': function(split['x']).astype(np.float32, copy=False)} for name, split in splits.items()}

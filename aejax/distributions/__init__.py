@@ -1,0 +1,1 @@
+"""Densities and divergences as pure functions: log_prob, kl, entropy, sample. Nats per example."""

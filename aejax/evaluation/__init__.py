@@ -1,0 +1,1 @@
+"""What is measured on trained models: likelihoods, Jacobians, subspaces, probes."""

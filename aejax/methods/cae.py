@@ -1,0 +1,81 @@
+"""Contractive autoencoder: reconstruction + lambda ||J_h(x)||_F^2, the exact ("analytic") Jacobian penalty of the encoder h.
+
+For one sigmoid layer ||J_h(x)||_F^2 = sum_j (h_j (1 - h_j))^2 sum_i W_ij^2; deeper perceptrons use the cheapest exact product of
+their layers' Jacobians, other encoders automatic differentiation.
+
+Source: Rifai et al. 2011, https://icml.cc/2011/papers/455_icmlpaper.pdf.
+"""
+
+import dataclasses
+import functools
+from collections.abc import Mapping
+
+import jax.numpy as jnp
+from ml_collections import ConfigDict
+
+from aejax.losses.contractive import jacobian_penalty, jacobian_penalty_autodiff, jacobian_penalty_reference
+from aejax.methods.ae import AE, parts
+from aejax.models.activations import activation
+from aejax.models.mlp import MLP, dense_layers
+from aejax.types import Array, Batch, Context, DataSpec, LossOutput, Mutables, Params, Phase, Stage, UserError
+
+FORMS = ('auto', 'closed', 'forward', 'reverse', 'gram', 'jacfwd')
+
+
+@dataclasses.dataclass(frozen=True)
+class CAE(AE):
+    """See the module. `form` is how the penalty is computed, one of FORMS; all are exact and agree."""
+
+    form: str = 'auto'
+
+    @functools.cached_property
+    def stages(self) -> tuple[Stage, ...]:
+        """One stage of one phase."""
+        phase = Phase('contractive', self.loss, ('encoder', 'decoder'), self.optimizer)
+        return (Stage('train', (phase,), self.num_steps),)
+
+    def penalised_code(self, params: Params, x: Array) -> tuple[Array, Array]:
+        """(||J_h(x)||_F^2 [B], h(x) [B, d])."""
+        encoder = self.model.encoder
+
+        def encode(x: Array) -> Array:
+            return self.model.encode(params, x)
+
+        if self.form == 'jacfwd':
+            return jacobian_penalty_reference(encode, x), encode(x)
+        if not isinstance(encoder, MLP):
+            return jacobian_penalty_autodiff(encode, x), encode(x)
+        names = [encoder.activation] * (len(encoder.features) - 1) + [encoder.output_activation]
+        activations = [activation(name) for name in names]
+        return jacobian_penalty(dense_layers(params['encoder']), activations, x.reshape(x.shape[0], -1), self.form)
+
+    def loss(self, params: Params, mutables: Mutables, batch: Batch, context: Context) -> LossOutput:
+        """Mean over the batch of L(x, x_hat) + lambda ||J_h(x)||_F^2, plus weight decay."""
+        penalty, z = self.penalised_code(params, batch['x'])
+        error = self.reconstruction_errors(batch['x'], self.model.decode_linear(params, z))[self.loss_name]
+        per_example = error + context.hparams['penalty_weight'] * penalty
+        metrics = {self.loss_name: error, 'jacobian_norm': jnp.sqrt(penalty)}
+        return LossOutput(self.regularised(per_example, params, context), metrics)
+
+    def evaluate(self, params: Params, mutables: Mutables, batch: Batch, context: Context) -> Mapping[str, Array]:
+        """The reconstruction errors of the AE, and jacobian_norm = ||J_h(x)||_F."""
+        penalty, z = self.penalised_code(params, batch['x'])
+        errors = self.reconstruction_errors(batch['x'], self.model.decode_linear(params, z))
+        return {**errors, 'jacobian_norm': jnp.sqrt(penalty)}
+
+
+def build(config: ConfigDict, spec: DataSpec) -> CAE:
+    """The contractive autoencoder of `config`.
+
+    Raises:
+        UserError: on a form of the penalty that does not exist or does not fit the encoder.
+    """
+    if config.penalty_form not in FORMS:
+        raise UserError(f'penalty_form is {config.penalty_form!r}; choose one of {", ".join(FORMS)}')
+    if config.penalty_form not in ('auto', 'jacfwd') and config.model.encoder != 'mlp':
+        raise UserError(f"penalty_form={config.penalty_form!r} needs model.encoder='mlp'; use 'auto' or 'jacfwd'")
+    if config.penalty_form == 'closed' and config.model.hidden:
+        raise UserError("penalty_form='closed' is for one layer (model.hidden=()); 'auto' finds the cheapest for more")
+    fields = parts(config, spec)
+    fields['hparams'] = {**fields['hparams'], 'penalty_weight': config.penalty_weight}
+    return CAE(**fields, form=config.penalty_form)

@@ -1,0 +1,1 @@
+"""Flax modules and the pure functions round them; no losses in here."""

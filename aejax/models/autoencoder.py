@@ -1,0 +1,129 @@
+"""Encoder and decoder as a pair of pure functions over {'encoder': ..., 'decoder': ...}, and how a config describes them."""
+
+import dataclasses
+import math
+from collections.abc import Sequence
+
+import flax.linen as nn
+import jax
+from ml_collections import ConfigDict
+
+from aejax.models.activations import activation
+from aejax.models.conv import ConvDecoder, ConvEncoder
+from aejax.models.mlp import MLP, TiedDecoder, dense_layers
+from aejax.types import Array, DataSpec, Key, Params, UserError
+
+
+def default_config(hidden: Sequence[int] = (), latents: int = 32) -> ConfigDict:
+    """The `model` section of a config: an MLP of widths `hidden` down to `latents`, mirrored upwards."""
+    return ConfigDict(
+        {
+            'encoder': 'mlp',
+            'hidden': tuple(hidden),
+            'latents': latents,
+            'activation': 'relu',
+            'latent_activation': 'identity',
+            'output': 'sigmoid',
+            'tied': False,
+        }
+    )
+
+
+def make_encoder(config: ConfigDict, features: int, spec: DataSpec) -> nn.Module:
+    """The encoder that `config` describes, with `features` outputs.
+
+    Raises:
+        UserError: on an unknown kind, or convolutions over data that are not images.
+    """
+    output_activation = config.get('latent_activation', 'identity')
+    if config.encoder == 'mlp':
+        return MLP((*config.hidden, features), config.activation, output_activation)
+    if config.encoder == 'conv':
+        if not spec.is_image:
+            raise UserError(f"model.encoder='conv' needs images [height, width, channels]; {spec.name} has shape {spec.shape}")
+        return ConvEncoder(config.hidden, features, config.activation, output_activation)
+    raise UserError(f"model.encoder is {config.encoder!r}; choose 'mlp' or 'conv'")
+
+
+def make_decoder(config: ConfigDict, spec: DataSpec) -> nn.Module:
+    """The mirror of `make_encoder`'s network, linear at the output (means or logits)."""
+    if config.encoder == 'conv':
+        return ConvDecoder(config.hidden, spec.shape, config.activation)
+    return MLP((*reversed(config.hidden), math.prod(spec.shape)), config.activation)
+
+
+@dataclasses.dataclass(frozen=True)
+class Autoencoder:
+    """z = h(x), x_hat = o(g(z)); g gives the pre-activation of the output o, which is the identity or a sigmoid (then logits).
+
+    Attributes:
+        encoder: h.
+        decoder: g, a module of its own or a `TiedDecoder` over the encoder's kernels.
+        shape: of one example.
+        output: 'identity' or 'sigmoid'.
+    """
+
+    encoder: nn.Module
+    decoder: nn.Module
+    shape: tuple[int, ...]
+    output: str
+
+    def init(self, key: Key, x: Array) -> Params:
+        """Parameters of both groups for inputs shaped as x [B, ...]."""
+        encoder_key, decoder_key = jax.random.split(key)
+        encoder = self.encoder.init(encoder_key, x)['params']
+        z = self.encoder.apply({'params': encoder}, x)
+        decoder = self.decoder.init(decoder_key, z, *self._shared({'encoder': encoder}))['params']
+        return {'encoder': encoder, 'decoder': decoder}
+
+    def _shared(self, params: Params) -> tuple[list[Array], ...]:
+        """What the decoder takes from the encoder: its kernels if they are tied, else nothing."""
+        if not isinstance(self.decoder, TiedDecoder):
+            return ()
+        return ([kernel for kernel, _ in dense_layers(params['encoder'])],)
+
+    def encode(self, params: Params, x: Array) -> Array:
+        """z = h(x): [B, ...] -> [B, d]."""
+        return self.encoder.apply({'params': params['encoder']}, x)
+
+    def decode_linear(self, params: Params, z: Array) -> Array:
+        """g(z), before the output's activation: [B, d] -> [B, ...]."""
+        out = self.decoder.apply({'params': params['decoder']}, z, *self._shared(params))
+        return out.reshape(-1, *self.shape)
+
+    def mean(self, linear: Array) -> Array:
+        """o(g(z)) from g(z)."""
+        return activation(self.output)(linear)
+
+    def decode(self, params: Params, z: Array) -> Array:
+        """x_hat = o(g(z)): [B, d] -> [B, ...], in model space."""
+        return self.mean(self.decode_linear(params, z))
+
+
+def check_config(config: ConfigDict, spec: DataSpec) -> None:
+    """Raises UserError where a `model` section names what does not exist or does not fit the data."""
+    if config.output not in ('identity', 'sigmoid'):
+        raise UserError(f"model.output is {config.output!r}; choose 'identity' or 'sigmoid'")
+    if config.output == 'sigmoid' and not spec.is_unit_interval:
+        raise UserError(f"model.output='sigmoid' cannot reach {spec.name} data outside [0, 1]; set model.output='identity'")
+    activation(config.activation)
+    if min((config.latents, *config.hidden)) < 1:
+        raise UserError(f'model.latents={config.latents} and model.hidden={tuple(config.hidden)}: widths must be at least 1')
+
+
+def from_config(config: ConfigDict, spec: DataSpec) -> Autoencoder:
+    """The autoencoder of a `model` section.
+
+    Raises:
+        UserError: on a kind, activation or output that does not exist or does not fit the data.
+    """
+    check_config(config, spec)
+    activation(config.latent_activation)
+    encoder = make_encoder(config, config.latents, spec)
+    if config.tied and config.encoder != 'mlp':
+        raise UserError("model.tied needs model.encoder='mlp'")
+    if config.tied:
+        decoder: nn.Module = TiedDecoder((*reversed(config.hidden), math.prod(spec.shape)), config.activation)
+    else:
+        decoder = make_decoder(config, spec)
+    return Autoencoder(encoder, decoder, spec.shape, config.output)

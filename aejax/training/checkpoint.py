@@ -1,0 +1,148 @@
+"""Checkpoints of a whole `TrainState` through Orbax: the last two and the best.
+
+Orbax writes in the background and commits by a rename. Once a checkpoint is committed, the digests of its files go into
+digests.json beside it: a damaged one is recognised before anything tries to read it.
+"""
+
+import hashlib
+import json
+import logging
+import pathlib
+import shutil
+from collections.abc import Callable, Mapping
+from typing import Any, Literal
+
+import jax
+import numpy as np
+
+from aejax.files import write_json
+from aejax.types import TrainState, UserError
+
+Warn = Callable[[str], None]
+
+
+def to_host(state: TrainState) -> dict[str, Any]:
+    """The state as a dictionary of numpy arrays of its own, the key as its data: the next call takes the device's buffers."""
+    fields = {name: getattr(state, name) for name in ('step', 'params', 'mutables', 'optimizer_states', 'hparams')}
+    fields['key'] = jax.random.key_data(state.key)
+    return jax.tree.map(np.array, jax.device_get(fields))
+
+
+def from_host(fields: Mapping[str, Any]) -> TrainState:
+    """The inverse of `to_host`."""
+    arrays = {name: jax.tree.map(jax.numpy.asarray, value) for name, value in fields.items() if name != 'key'}
+    return TrainState(key=jax.random.wrap_key_data(jax.numpy.asarray(fields['key'])), **arrays)
+
+
+def file_digests(folder: pathlib.Path) -> dict[str, str]:
+    """SHA-256 of every file under `folder`, by relative path."""
+    files = sorted(path for path in folder.rglob('*') if path.is_file())
+    return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+class Checkpoints:
+    """The checkpoints of one run's folder. Writing is atomic and goes on in the background; `close` waits for it."""
+
+    def __init__(self, directory: pathlib.Path, selection: tuple[str, Literal['min', 'max']], read_only: bool = False):
+        """Opens, or makes, `directory`; the best checkpoint is chosen by `selection`, (metric, 'min' or 'max')."""
+        import orbax.checkpoint as ocp
+        from orbax.checkpoint.checkpoint_managers import preservation_policy as keep
+
+        for noisy in ('absl', 'asyncio'):
+            logging.getLogger(noisy).setLevel(logging.CRITICAL)
+        self._ocp = ocp
+        self.directory = directory.absolute()
+        self.metric, self.mode = selection
+        best = keep.BestN(get_metric_fn=lambda metrics: metrics[self.metric], reverse=self.mode == 'min', n=1)
+        options = ocp.CheckpointManagerOptions(
+            best_fn=lambda metrics: metrics[self.metric],
+            best_mode=self.mode,
+            preservation_policy=keep.AnyPreservationPolicy([keep.LatestN(2), best]),
+            cleanup_tmp_directories=not read_only,
+            read_only=read_only,
+        )
+        self._manager = ocp.CheckpointManager(self.directory, options=options)
+
+    def save(self, state: TrainState, metrics: Mapping[str, float]) -> None:
+        """Stores `state` under its step; `metrics`, of the validation split, decide which checkpoint is the best.
+
+        Raises:
+            OSError: if this one, or the one before, could not be written.
+        """
+        self._seal()
+        fields = to_host(state)
+        items = self._ocp.args.Composite(state=self._ocp.args.StandardSave(fields))
+        self._manager.save(int(fields['step']), args=items, metrics=dict(metrics), force=True)
+
+    def _seal(self) -> None:
+        """Waits for what is being written, then records its digests and forgets those of checkpoints that are gone."""
+        self._manager.wait_until_finished()
+        known = self._digests()
+        digests = {str(step): known.get(str(step)) or file_digests(self.directory / str(step)) for step in self.steps()}
+        if digests != known:
+            write_json(self.directory / 'digests.json', digests)
+
+    def _digests(self) -> dict[str, dict[str, str]]:
+        try:
+            return json.loads((self.directory / 'digests.json').read_text())
+        except (FileNotFoundError, ValueError):
+            return {}
+
+    def steps(self) -> list[int]:
+        """Steps of the checkpoints there are, oldest first."""
+        return sorted(self._manager.all_steps())
+
+    def best_step(self) -> int | None:
+        """The step of the best checkpoint, or None where there is none."""
+        return self._manager.best_step()
+
+    def restore(self, step: int, template: TrainState) -> TrainState:
+        """The checkpoint of `step`; `template` gives structure and shapes.
+
+        Raises:
+            UserError: if it is incomplete, or its bytes are not those that were saved.
+        """
+        folder = self.directory / str(step)
+        known = self._digests().get(str(step))
+        if known is not None and known != file_digests(folder):
+            raise UserError(f'checkpoint {folder} is damaged: its bytes are not those that were saved')
+        args = self._ocp.args.Composite(state=self._ocp.args.StandardRestore(to_host(template)))
+        try:
+            return from_host(self._manager.restore(step, args=args)['state'])
+        except Exception as error:  # Orbax and TensorStore raise whatever they meet in a damaged folder
+            reason = ' '.join(str(error).split())[:200]
+            raise UserError(f'checkpoint {folder} cannot be read ({type(error).__name__}: {reason})') from error
+
+    def restore_last(self, template_at: Callable[[int], TrainState], warn: Warn) -> TrainState | None:
+        """The newest checkpoint that can be read, None if there is none at all; damaged ones are reported and removed.
+
+        `template_at(step)` gives the template for a state stored at that step.
+
+        Raises:
+            UserError: if there are checkpoints, but none can be read.
+        """
+        steps = self.steps()
+        for step in reversed(steps):
+            try:
+                return self.restore(step, template_at(step))
+            except UserError as error:
+                warn(f'{error}; falling back to the one before')
+                self._remove(step)
+        if steps:
+            raise UserError(f'no checkpoint in {self.directory} can be read; start again with --overwrite')
+        return None
+
+    def _remove(self, step: int) -> None:
+        shutil.rmtree(self.directory / str(step), ignore_errors=True)
+        self._manager.reload()
+
+    def close(self) -> None:
+        """Waits for what is being written.
+
+        Raises:
+            OSError: if it could not be.
+        """
+        try:
+            self._seal()
+        finally:
+            self._manager.close()

@@ -1,0 +1,38 @@
+"""Ensembles: many runs as one program, vmapped over `TrainState`. A member equals its solo run."""
+
+from collections.abc import Mapping, Sequence
+
+import jax
+import jax.numpy as jnp
+
+from aejax.training.loop import initial_state
+from aejax.training.sources import Source
+from aejax.training.state import with_hparams
+from aejax.types import DataSpec, Method, TrainState
+
+
+def initial_states(
+    method: Method,
+    source: Source,
+    spec: DataSpec,
+    seeds: Sequence[int],
+    hparams: Mapping[str, Sequence[float]] | None = None,
+) -> TrainState:
+    """One state for each seed, stacked along a first axis; `hparams` gives each member its own value of a name.
+
+    Raises:
+        UserError: on a hyper-parameter that the method does not have.
+        ValueError: if a list of values is not as long as `seeds`.
+    """
+    stacked = jax.vmap(lambda seed: initial_state(method, source, spec, seed))(jnp.asarray(seeds))
+    if not hparams:
+        return stacked
+    if any(len(values) != len(seeds) for values in hparams.values()):
+        raise ValueError(f'every hyper-parameter needs {len(seeds)} values, one for each seed')
+    values = {name: jnp.asarray(list_, jnp.float32) for name, list_ in hparams.items()}
+    return jax.vmap(lambda state, values: with_hparams(state, method.stages[0], values))(stacked, values)
+
+
+def member(states: TrainState, index: int) -> TrainState:
+    """The state of one member."""
+    return jax.tree.map(lambda leaf: leaf[index], states)

@@ -1,0 +1,77 @@
+"""Training in memory, for notebooks and studies: one call, one run or an ensemble of them."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from aejax.data import Dataset
+from aejax.evaluation.per_example import make_evaluator
+from aejax.training import ensemble, loop
+from aejax.training.sources import Resident
+from aejax.types import Method, TrainState
+
+
+@dataclasses.dataclass(frozen=True)
+class Fit:
+    """A trained state and its history.
+
+    Attributes:
+        state: at the end; with a leading member axis if `seeds` were given.
+        history: a row a logging interval: step, epoch, stage, seconds, 'phase/metric', and 'validation/metric' means.
+    """
+
+    state: TrainState
+    history: list[dict[str, Any]]
+
+
+def fit(
+    method: Method,
+    dataset: Dataset,
+    *,
+    batch_size: int,
+    seed: int = 0,
+    seeds: Sequence[int] | None = None,
+    hparams: Mapping[str, Sequence[float]] | None = None,
+    log_every: float = 1.0,
+    parallel: str = 'jit',
+) -> Fit:
+    """Trains `method` on the training split of `dataset`, looking at the validation split at every logging interval.
+
+    Args:
+        method: from `aejax.methods.build`.
+        dataset: from `aejax.data.load`.
+        batch_size: examples a step; the one that the method was built with.
+        seed: of a single run.
+        seeds: of the members of an ensemble, trained as one program.
+        hparams: name -> one value for each member ('learning_rate', 'beta', ...).
+        log_every: epochs between two rows.
+        parallel: 'jit' or 'pmap'.
+
+    Raises:
+        UserError: on settings that cannot be.
+        NonFiniteError: when a metric of any member is not finite.
+    """
+    source, members = Resident(dataset.split('train'), batch_size), seeds is not None
+    if seeds is not None:
+        state = ensemble.initial_states(method, source, dataset.spec, seeds, hparams)
+    else:
+        state = loop.initial_state(method, source, dataset.spec, seed)
+    validate = make_evaluator(method, dataset.spec, dataset.split('validation'), members=members)
+    history = []
+    for interval in loop.train(
+        method,
+        source,
+        dataset.spec,
+        batch_size=batch_size,
+        state=state,
+        log_every=log_every,
+        parallel=parallel,
+        members=members,
+    ):
+        state = interval.state
+        checks = {f'validation/{name}': np.mean(value, axis=-1) for name, value in validate(state).items()}
+        at = {'step': interval.step, 'epoch': interval.epoch, 'stage': interval.stage, 'seconds': interval.seconds}
+        history.append({**at, **interval.metrics, **checks})
+    return Fit(state, history)

@@ -1,0 +1,166 @@
+"""The one training loop: stages, calls of the compiled program, and what comes back at each logging interval."""
+
+import dataclasses
+import functools
+import itertools
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from aejax import preprocessing
+from aejax.training import state as states
+from aejax.training.parallel import Placement, make_placement
+from aejax.training.program import Program
+from aejax.training.sources import Source
+from aejax.types import Batch, DataSpec, Method, Stage, TrainState, UserError
+
+
+class NonFiniteError(UserError):
+    """A metric became NaN or infinite; the message names stage, phase, metric and step."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Interval:
+    """What training did between two looks at it.
+
+    Attributes:
+        state: on its devices; valid until the iterator moves on, which gives its buffers to the next call.
+        step: global step reached.
+        epoch: passes over the training split, counted through all stages.
+        stage: name of the stage.
+        metrics: 'phase/metric' -> mean over the interval's steps; a float, or [members] in an ensemble.
+        seconds: of the interval, compilation included.
+        examples: trained on, in the interval (by each member).
+        seconds_to_call: where the program was compiled in this interval (then `seconds` is no measure of speed), how long it took
+            until the first call was on its way; else None.
+    """
+
+    state: TrainState
+    step: int
+    epoch: float
+    stage: str
+    metrics: Mapping[str, Any]
+    seconds: float
+    examples: int
+    seconds_to_call: float | None
+
+
+def check_finite(metrics: Mapping[str, Any], stage: str, step: int) -> None:
+    """Raises NonFiniteError on the first metric that is not finite, the losses first."""
+    for name in sorted(metrics, key=lambda name: not name.endswith('/loss')):
+        if not np.all(np.isfinite(metrics[name])):
+            phase, metric = name.split('/', 1)
+            raise NonFiniteError(
+                f'{metric} of phase {phase!r} in stage {stage!r} is {metrics[name]} in the interval that ends at step {step}: '
+                'training stopped; the last good checkpoint stays. Try a lower optimizer.learning_rate or optimizer.clip_norm=1'
+            )
+
+
+def initial_state(method: Method, source: Source, spec: DataSpec, seed: int | jax.Array) -> TrainState:
+    """The state at step 0 of the run with this seed."""
+    batch = preprocessing.prepare(jax.tree.map(jnp.asarray, source.example()), spec, jax.random.key(0))
+    return jax.jit(lambda: states.create(method, jax.random.key(seed), batch))()
+
+
+def stage_index(stages: Sequence[Stage], step: int) -> int:
+    """The stage whose optimiser states a state holds that was stored at `step`: at a boundary, the one that ends there."""
+    ends = itertools.accumulate(stage.num_steps for stage in stages)
+    return next((index for index, end in enumerate(ends) if step <= end), len(stages) - 1)
+
+
+def train(
+    method: Method,
+    source: Source,
+    spec: DataSpec,
+    *,
+    batch_size: int,
+    seed: int = 0,
+    state: TrainState | None = None,
+    log_every: float = 1.0,
+    parallel: str = 'jit',
+    devices: Sequence[Any] | None = None,
+    members: bool = False,
+) -> Iterator[Interval]:
+    """Trains `method` from `state` to the end of its last stage; yields at every logging interval and at the end of every stage.
+
+    Args:
+        method: what to train.
+        source: the training data, see `aejax.training.sources`.
+        spec: of the data.
+        batch_size: examples a step, over all devices.
+        seed: of parameters, order and noise, when no state is given.
+        state: where to go on from; stacked along a first axis of members if `members`.
+        log_every: epochs (or a part of one) between two yields. Nothing comes back to the host in between.
+        parallel: 'jit' or 'pmap', see `aejax.training.parallel`.
+        devices: to use; default all.
+        members: `state` is an ensemble, see `aejax.training.ensemble`.
+
+    Raises:
+        UserError: on a batch size or a parallel mode that cannot be.
+        NonFiniteError: at the first interval in which a metric is not finite.
+    """
+    placement = make_placement(parallel, batch_size, members, devices)
+    state = initial_state(method, source, spec, seed) if state is None else state
+    begin = jax.vmap(states.begin_stage, in_axes=(0, None)) if members else states.begin_stage
+    first, start = int(np.ravel(state.step)[0]), 0
+    every = max(1, round(log_every * source.steps_per_epoch))
+    for stage in method.stages:
+        end = start + stage.num_steps
+        if first < end:
+            state = begin(state, stage) if first <= start else state
+            staged, prepare = source.mapped(stage, state.params, lambda batch, key: preprocessing.prepare(batch, spec, key))
+            program = placement.compile(stage, batch_size, prepare, staged.ordered)
+            call = functools.partial(_run_interval, program, _placed_once(placement), staged, start)
+            state, step = placement.place(state), max(first, start)
+            while step < end:
+                target = min(end, start + ((step - start) // every + 1) * every)
+                began = time.perf_counter()
+                state, metrics, called = call(state, step, target)
+                check_finite(metrics, stage.name, target)
+                yield Interval(
+                    state=placement.collect(state),
+                    step=target,
+                    epoch=target / source.steps_per_epoch,
+                    stage=stage.name,
+                    metrics=metrics,
+                    seconds=time.perf_counter() - began,
+                    examples=(target - step) * batch_size,
+                    seconds_to_call=called - began if step == max(first, start) else None,
+                )
+                step = target
+            state = placement.collect(state)
+        start = end
+
+
+def _placed_once(placement: Placement) -> Callable[[Batch], Batch]:
+    """Places a batch on the devices, and remembers the last: resident data is the same object at every call."""
+    last: list[Batch] = []
+
+    def place(batch: Batch) -> Batch:
+        if not (last and last[0] is batch):
+            last[:] = [batch, placement.place(batch)]
+        return last[1]
+
+    return place
+
+
+def _run_interval(
+    program: Program, place: Callable[[Batch], Batch], source: Source, start: int, state: TrainState, step: int, target: int
+) -> tuple[TrainState, dict[str, Any], float]:
+    """Calls `program` until `target`; nothing is waited for before the means of the metrics are fetched at the end.
+
+    Returns the state, the means, and the time at which the first call was on its way.
+    """
+    sums, first, called = None, step, 0.0
+    while step < target:
+        chunk, num = source.next(step - start, target - step)
+        state, new = program(state, place(chunk), np.int32(start), np.int32(num))
+        called = called or time.perf_counter()
+        sums = new if sums is None else jax.tree.map(jnp.add, sums, new)
+        step += num
+    metrics = {name: np.asarray(value, np.float64) / (target - first) for name, value in jax.device_get(sums).items()}
+    return state, {name: float(value) if value.ndim == 0 else value for name, value in metrics.items()}, called

@@ -1,0 +1,101 @@
+"""How a program is spread over devices and over the members of an ensemble.
+
+'jit' is the default: one global program over a mesh with a 'data' axis; batches are sharded, everything else is replicated, and
+the numbers are those of one device whatever the count. 'pmap' gives each device a program of its own and averages gradients:
+losses that couple the examples of a batch, and noise, then depend on the number of devices.
+"""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import numpy as np
+from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
+
+from aejax.training.program import Prepare, Program, make_program
+from aejax.types import Batch, Stage, TrainState, UserError
+
+AXIS = 'data'
+MODES = ('jit', 'pmap')
+
+
+@dataclasses.dataclass(frozen=True)
+class Placement:
+    """Where things live: a compiled program's own way of laying out state and data.
+
+    Attributes:
+        compile: turns a stage into its compiled program.
+        place: a pytree of host arrays, replicated over all devices.
+        collect: one host-visible copy of a placed pytree (an ensemble's member axis stays).
+    """
+
+    compile: Callable[[Stage, int, Prepare, bool], Program]
+    place: Callable[[Any], Any]
+    collect: Callable[[Any], Any]
+
+
+def _copy_to(sharding: NamedSharding) -> Callable[[Any], Any]:
+    # may_alias=False: the program donates its state, and an aliased buffer would be deleted under its owner.
+    return lambda tree: jax.tree.map(lambda leaf: jax.device_put(leaf, sharding, may_alias=False), tree)
+
+
+def _jit_placement(mesh: Mesh, members: bool) -> Placement:
+    replicated, sharded = NamedSharding(mesh, PartitionSpec()), NamedSharding(mesh, PartitionSpec(AXIS))
+
+    def constrain(batch: Batch) -> Batch:
+        return jax.tree.map(lambda leaf: jax.lax.with_sharding_constraint(leaf, sharded), batch)
+
+    def compile_stage(stage: Stage, batch_size: int, prepare: Prepare, ordered: bool) -> Program:
+        run = make_program(stage, batch_size, prepare, constrain=constrain, ordered=ordered)
+        if members:
+            run = jax.vmap(run, in_axes=(0, None, None, None))
+        return jax.jit(run, donate_argnums=0, out_shardings=replicated)
+
+    return Placement(compile_stage, _copy_to(replicated), lambda tree: tree)
+
+
+def _pmap_placement(mesh: Mesh) -> Placement:
+    count = mesh.size
+    per_device = NamedSharding(mesh, PartitionSpec(AXIS))
+
+    def place(tree: Any) -> Any:
+        def spread(leaf: Any) -> Any:
+            stacked = jax.numpy.stack([leaf] * count)
+            return jax.device_put(stacked, per_device)
+
+        return jax.tree.map(spread, tree)
+
+    def compile_stage(stage: Stage, batch_size: int, prepare: Prepare, ordered: bool) -> Program:
+        run = make_program(stage, batch_size, prepare, axis_name=AXIS, shards=count, ordered=ordered)
+        mapped = jax.pmap(run, AXIS, in_axes=(0, 0, None, None), donate_argnums=0, devices=list(mesh.devices.flat))
+
+        def call(state: TrainState, data: Batch, stage_start: Any, num_steps: Any) -> tuple[TrainState, Any]:
+            state, sums = mapped(state, data, stage_start, num_steps)
+            return state, collect(sums)
+
+        return call
+
+    def collect(tree: Any) -> Any:
+        return jax.tree.map(lambda leaf: leaf[0], tree)
+
+    return Placement(compile_stage, place, collect)
+
+
+def make_placement(mode: str = 'jit', batch_size: int = 1, members: bool = False, devices: Any = None) -> Placement:
+    """The placement called `mode` over `devices` (default: all).
+
+    Raises:
+        UserError: on an unknown mode, a batch that does not split evenly, or an ensemble under pmap.
+    """
+    devices = jax.devices() if devices is None else devices
+    if mode not in MODES:
+        raise UserError(f'parallel is {mode!r}; choose one of {", ".join(MODES)}')
+    if batch_size % len(devices):
+        raise UserError(f'batch_size={batch_size} does not split over {len(devices)} devices')
+    mesh = Mesh(np.asarray(devices), (AXIS,), axis_types=(AxisType.Auto,))
+    if mode == 'jit':
+        return _jit_placement(mesh, members)
+    if members:
+        raise UserError("an ensemble needs parallel='jit'")
+    return _pmap_placement(mesh)

@@ -1,0 +1,82 @@
+"""Many training steps in one compiled call, over data that lives on the device.
+
+The order of the data is a function of the base key and the step alone: epoch e visits a permutation drawn from the key and e's
+first step, and leaves out what does not fill a batch (other examples every epoch). The number of steps a call takes is an
+argument of the program, not part of it, so one compilation serves a stage, and a run that is cut into other calls executes the
+same code.
+"""
+
+import math
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+
+from aejax.training.step import Metrics, make_step
+from aejax.types import Array, Batch, Key, Stage, TrainState
+
+Prepare = Callable[[Batch, Key], Batch]
+Program = Callable[[TrainState, Batch, Array, Array], tuple[TrainState, Metrics]]
+
+# Folded into keys where phases fold in their index, so far from any index that the streams never meet.
+_ORDER, _PREPARE = 2**30, 2**30 + 1
+
+
+def num_examples(data: Batch) -> int:
+    """The length of the leading axis that all of `data` shares."""
+    return int(jax.tree.leaves(data)[0].shape[0])
+
+
+def epoch_order(key: Key, first_step: Array, num: int) -> Array:
+    """The permutation [num] of the epoch that begins at global step `first_step`."""
+    return jax.random.permutation(jax.random.fold_in(jax.random.fold_in(key, _ORDER), first_step), num)
+
+
+def make_program(stage: Stage, batch_size: int, prepare: Prepare, axis_name: str | None = None, shards: int = 1,
+                 constrain: Callable[[Batch], Batch] = lambda batch: batch, ordered: bool = False) -> Program:  # fmt: skip
+    """run(state, data, stage_start, num_steps) -> (state, sums of the metrics over the steps).
+
+    A call must not cross the end of an epoch; the loop sees to it. Each step gathers its batch, brings it into model space and
+    updates, all inside one `fori_loop`.
+
+    Args:
+        stage: what a step does.
+        batch_size: over all devices.
+        prepare: (batch as stored, key) -> batch in model space.
+        axis_name: of the devices under pmap, where each takes its own slice of every batch.
+        shards: the number of those devices.
+        constrain: places a batch on devices (a sharding constraint under jit).
+        ordered: take `data` in the order it comes, from its first row (a chunk of a stream), instead of shuffling it.
+    """
+    step = make_step(stage, axis_name)
+    local = batch_size // shards
+
+    def batch_at(data: Batch, order: Array, position: Array, state: TrainState) -> Batch:
+        start = position * batch_size
+        key = jax.random.fold_in(jax.random.fold_in(state.key, _PREPARE), state.step)
+        if axis_name is not None:
+            index = jax.lax.axis_index(axis_name)
+            start, key = start + index * local, jax.random.fold_in(key, index)
+        rows = jax.lax.dynamic_slice(order, (start,), (local,))
+        return constrain(prepare(jax.tree.map(lambda leaf: leaf[rows], data), key))
+
+    def run(state: TrainState, data: Batch, stage_start: Array, num_steps: Array) -> tuple[TrainState, Metrics]:
+        num = num_examples(data)
+        position = jnp.zeros((), jnp.int32) if ordered else (state.step - stage_start) % (num // batch_size)
+        order = jnp.arange(num) if ordered else epoch_order(state.key, state.step - position, num)
+
+        def body(i: Array, carry: tuple[TrainState, Metrics]) -> tuple[TrainState, Metrics]:
+            state, sums = carry
+            state, metrics = step(state, batch_at(data, order, position + i, state))
+            return state, jax.tree.map(jnp.add, sums, metrics)
+
+        shapes = jax.eval_shape(lambda: step(state, batch_at(data, order, position, state))[1])
+        zeros = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
+        return jax.lax.fori_loop(0, num_steps, body, (state, zeros))
+
+    return run
+
+
+def steps_per_epoch(data: Batch, batch_size: int) -> int:
+    """Full batches in one pass over `data`."""
+    return math.floor(num_examples(data) / batch_size)

@@ -1,0 +1,55 @@
+"""Making a `TrainState`, and handing it from one stage to the next."""
+
+from collections.abc import Mapping
+
+import jax
+import jax.numpy as jnp
+
+from aejax.types import Batch, Key, Method, Params, Stage, TrainState, UserError
+
+
+def create(method: Method, key: Key, batch: Batch) -> TrainState:
+    """The state at step 0 of the method's first stage; `batch`, prepared as in training, gives the shapes."""
+    params, mutables = method.init(jax.random.fold_in(key, 0), batch)
+    state = TrainState(
+        step=jnp.zeros((), jnp.int32),
+        params=params,
+        mutables=mutables,
+        optimizer_states={},
+        hparams={name: jnp.asarray(value, jnp.float32) for name, value in method.hparams.items()},
+        key=jax.random.fold_in(key, 1),
+    )
+    return begin_stage(state, method.stages[0])
+
+
+def group(params: Params, names: tuple[str, ...]) -> Params:
+    """The top-level groups that a phase moves."""
+    return {name: params[name] for name in names}
+
+
+def begin_stage(state: TrainState, stage: Stage) -> TrainState:
+    """`state` with fresh optimiser states for the phases of `stage`; all else carries over.
+
+    Where `state.hparams` holds a 'learning_rate', it replaces that of every phase's optimiser.
+    """
+    states = {phase.name: phase.optimizer.init(group(state.params, phase.trains)) for phase in stage.phases}
+    rate = state.hparams.get('learning_rate')
+    if rate is not None:
+        states = {
+            name: optimizer._replace(hyperparams={**optimizer.hyperparams, 'learning_rate': rate})
+            for name, optimizer in states.items()
+        }
+    return state.replace(optimizer_states=states)
+
+
+def with_hparams(state: TrainState, stage: Stage, values: Mapping[str, float]) -> TrainState:
+    """`state` at the start of `stage` with other hyper-parameters: names of `method.hparams`, or 'learning_rate'.
+
+    Raises:
+        UserError: on a name that the method does not have.
+    """
+    known = {*state.hparams, 'learning_rate'}
+    if unknown := sorted(set(values) - known):
+        raise UserError(f'no hyper-parameter {unknown[0]!r}; there are {", ".join(sorted(known))}')
+    arrays = {name: jnp.asarray(value, jnp.float32) for name, value in values.items()}
+    return begin_stage(state.replace(hparams={**state.hparams, **arrays}), stage)

@@ -1,0 +1,93 @@
+"""The top of a run's report: what it was, whether it finished, and the figures a reader looks for first."""
+
+from aejax.visualization.markup import Markup, element, join
+from aejax.visualization.metric_words import meaning
+from aejax.visualization.numbers import count, duration, is_finite, moment, number, with_error
+from aejax.visualization.run_folder import Run, is_image, nested
+from aejax.visualization.words import data_name, method_title
+
+TIMES = '\N{MULTIPLICATION SIGN}'
+
+
+def status(run: Run) -> tuple[str, str]:
+    """('good', 'warn' or 'bad', a sentence): finished, unfinished or stopped."""
+    said = str(run.summary.get('status', 'finished')) if run.summary else ''
+    if said == 'finished':
+        return 'good', 'Finished'
+    last = run.history[-1] if run.history else {}
+    reached = ', '.join(filter(None, [count(last.get('step'), 'step'), count(last.get('epoch'), 'epoch')]))
+    reached = f' Its last line of metrics is at {reached}.' if reached else ' It has logged no metrics yet.'
+    if not said:
+        return 'warn', f'Unfinished: there is no summary yet, the run is still going or was interrupted.{reached}'
+    return 'bad', said[:1].upper() + said[1:].rstrip('.') + '.' + reached
+
+
+def header(run: Run) -> Markup:
+    """Title, status, one paragraph, and the key figures."""
+    kind, sentence = status(run)
+    short = sentence.split(':')[0].split('.')[0] if kind != 'good' else sentence
+    note = element('p', sentence, class_=f'note {kind}') if kind != 'good' else ''
+    started = moment(run.provenance['started']) if 'started' in run.provenance else ''
+    line = join(
+        filter(None, [element('span', short, class_=f'badge {kind}'), started, run.name]), Markup(' <span class="dot">·</span> ')
+    )
+    return element(
+        'header',
+        element('p', line, class_='eyebrow'),
+        element('h1', method_title(run.config, run.provenance)),
+        element('p', _lede(run), class_='lede'),
+        note,
+        _tiles(run),
+    )
+
+
+def _lede(run: Run) -> str:
+    """What was trained on what, how long, on which device, as sentences; what is unknown is left out."""
+    data, sizes = nested(run.provenance, 'data'), nested(nested(run.provenance, 'data'), 'sizes')
+    sides = data.get('shape')
+    shape = f' {TIMES} '.join(str(side) for side in sides) if isinstance(sides, list) else ''
+    noun = 'images' if is_image(run) else 'examples'
+    train = f'{number(sizes["train"])} {noun}' if 'train' in sizes else noun
+    name = data_name(run.config, run.provenance)
+    trained = f'Trained on {train}' + (f' ({shape})' if shape else '') + (f' from {name}' if name else '')
+    last = run.history[-1] if run.history else {}
+    epochs = count(run.summary.get('epochs', last.get('epoch')), 'epoch')
+    steps = count(run.summary.get('steps', last.get('step')), 'step')
+    length = f' for {epochs}' + (f' ({steps})' if steps else '') if epochs else f' for {steps}' if steps else ''
+    seconds = duration(run.summary.get('seconds'))
+    device = str(run.provenance.get('device', ''))
+    effort = (f', in {seconds}' if seconds else '') + (f', on {device}' if device else '')
+    return f'{trained}{length}{effort}.'
+
+
+def _tiles(run: Run) -> Markup:
+    """The figures a reader looks for first."""
+    summary, best = run.summary, nested(run.summary, 'best')
+    rate = summary.get('throughput_examples_per_second')
+    tiles = [
+        _main_result(run),
+        (number(best['value']) if 'value' in best else '', _best_words(run)),
+        (duration(summary.get('seconds')), 'in training'),
+        (f'{rate:,.0f}' if is_finite(rate) else '', 'examples a second'),
+        (duration(summary.get('seconds_to_first_step')), 'to the first step'),
+    ]
+    shown = [element('div', element('dt', label), element('dd', value)) for value, label in tiles if value]
+    return element('dl', *shown, class_='tiles') if shown else Markup('')
+
+
+def _main_result(run: Run) -> tuple[str, str]:
+    """The test figure of the metric by which the run was selected, or else the first one."""
+    metrics = nested(run.summary, 'metrics')
+    name = str(nested(run.summary, 'best').get('metric', ''))
+    name = name if name in metrics else next(iter(metrics), '')
+    value = metrics.get(name, {})
+    entry = value if isinstance(value, dict) else {'mean': value}
+    shown = with_error(entry['mean'], entry.get('standard_error')) if 'mean' in entry else ''
+    return shown, f'{run.summary.get("split", "test")} {meaning(name, is_image(run)).title.lower()}'
+
+
+def _best_words(run: Run) -> str:
+    best = nested(run.summary, 'best')
+    step = count(best.get('step'), 'step').removesuffix(' steps').removesuffix(' step')
+    title = meaning(str(best.get('metric', '')), is_image(run)).title.lower()
+    return f'best validation {title}' + (f', at step {step}' if step else '')

@@ -1,0 +1,33 @@
+"""What every config has. A config's file says only how it differs."""
+
+from ml_collections import ConfigDict
+
+from aejax import optimizers
+from aejax.types import UserError
+
+
+def base(method: str) -> ConfigDict:
+    """Defaults for `method` on the embedded digits."""
+    return ConfigDict(
+        {
+            'method': method,
+            'seed': 0,
+            'batch_size': 100,
+            'epochs': 100,
+            'data': {'name': 'digits', 'preprocessing': 'scale', 'streaming': False, 'patch_size': 12, 'seed': 0},
+            'optimizer': optimizers.default_config(),
+            # Epochs between two lines of metrics.jsonl (with a look at the validation split), and between two checkpoints.
+            'log_every': 10.0,
+            'checkpoint_every': 50.0,
+            # Which checkpoint the test figures are taken from: 'last', or the 'best' on the validation split.
+            'test_checkpoint': 'last',
+            'parallel': 'jit',
+            'tensorboard': True,
+        }
+    )
+
+
+def check_variant(variant: str, *known: str) -> None:
+    """Raises UserError where a config has no such variant; '' is always there."""
+    if variant and variant not in known:
+        raise UserError(f'there is no variant {variant!r}; choose one of {", ".join(known)}, or none for the digits')

@@ -1,0 +1,72 @@
+import types
+
+import numpy as np
+import pytest
+from sklearn import datasets
+
+from aejax import data
+
+SCALE_FINGERPRINT = '77b124977fb6d3208e626b5572fb22b315e48a7972cb0ad6e93a60480f9991ab'
+"""As first loaded, scikit-learn 1.9.1: a change means that figures of earlier runs were measured on other splits."""
+
+
+def test_digits_are_scikit_learns_each_exactly_once():
+    loaded = data.load('digits')
+    assert [len(loaded.split(name)['x']) for name in ('train', 'validation', 'test')] == [1297, 200, 300]
+    x = np.concatenate([split['x'] for split in loaded.splits.values()])
+    label = np.concatenate([split['label'] for split in loaded.splits.values()])
+    rows = np.column_stack([np.round(x.reshape(len(x), -1) * (16 / 255)), label])
+    bunch = datasets.load_digits()
+    truth = np.column_stack([bunch.data, bunch.target])
+    np.testing.assert_array_equal(rows[np.lexsort(rows.T)], truth[np.lexsort(truth.T)])
+
+
+def test_digits_splits_are_stratified_and_the_same_for_every_seed():
+    loaded = data.load('digits')
+    assert loaded.fingerprint == data.load('digits', seed=7).fingerprint == SCALE_FINGERPRINT
+    for split in loaded.splits.values():
+        counts = np.bincount(split['label'], minlength=10)
+        assert counts.max() - counts.min() <= 0.01 * len(split['label']) + 1
+
+
+@pytest.fixture
+def columns_as_photographs(monkeypatch):
+    """Each pixel holds 255 times the number of its column, so that a patch tells where it was cut."""
+    image = np.broadcast_to(np.arange(640.0)[None, :, None] * 255, (427, 640, 3))
+    monkeypatch.setattr(datasets, 'load_sample_images', lambda: types.SimpleNamespace(images=[image, image]))
+
+
+@pytest.mark.usefixtures('columns_as_photographs')
+def test_patches_of_different_splits_share_no_pixel():
+    loaded = data.load('patches', preprocessing='raw', patch_size=9)
+    bounds = [(split['x'].min(), split['x'].max()) for split in loaded.splits.values()]
+    assert bounds == [(0, 447), (448, 543), (544, 639)]
+    steps = np.diff(loaded.split('train')['x'][..., 0], axis=2)
+    np.testing.assert_array_equal(steps, 1)
+
+
+def test_patches_follow_the_seed_and_the_size():
+    loaded = data.load('patches', preprocessing='raw', patch_size=5, seed=1)
+    assert loaded.spec.shape == (5, 5, 1)
+    assert loaded.fingerprint == data.load('patches', preprocessing='raw', patch_size=5, seed=1).fingerprint
+    assert loaded.fingerprint != data.load('patches', preprocessing='raw', patch_size=5, seed=2).fingerprint
+    assert 0 <= loaded.split('train')['x'].min() < loaded.split('train')['x'].max() <= 1
+
+
+def test_standardised_patches_have_no_mean_of_their_own_and_unit_spread_in_training():
+    loaded = data.load('patches')
+    for split in loaded.splits.values():
+        np.testing.assert_allclose(split['x'].mean(axis=(1, 2, 3)), 0, atol=1e-5)
+    assert loaded.split('train')['x'].std() == pytest.approx(1, abs=1e-5)
+    raw = data.load('patches', preprocessing='raw').split('test')['x']
+    centred = raw - raw.mean(axis=(1, 2, 3), keepdims=True)
+    np.testing.assert_allclose(loaded.split('test')['x'], centred / loaded.statistics['scale'], atol=1e-5)
+
+
+def test_whitened_patches_are_nearly_uncorrelated():
+    def correlation_of_neighbours(preprocessing):
+        x = data.load('patches', preprocessing=preprocessing).split('train')['x']
+        return np.corrcoef(x[:, 6, 5, 0], x[:, 6, 6, 0])[0, 1]
+
+    assert correlation_of_neighbours('standardise') > 0.4
+    assert abs(correlation_of_neighbours('whiten')) < 0.02

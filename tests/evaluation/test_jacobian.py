@@ -1,0 +1,91 @@
+"""Jacobians of encoders of digits: against formulas, numpy's SVD and each other."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from sklearn.datasets import load_digits
+
+from aejax.evaluation import jacobian
+from aejax.losses.contractive import jacobian_penalty
+
+
+def digits(num=7):
+    return jnp.asarray(load_digits().images[:num, :, :, None] / 16, jnp.float32)
+
+
+def kernel(code_size):
+    return jnp.asarray(np.random.default_rng(0).normal(0, 0.2, (64, code_size)), jnp.float32)
+
+
+def encode(weight, x):
+    return jax.nn.sigmoid(x.reshape(len(x), -1) @ weight)
+
+
+@pytest.mark.parametrize('code_size', [10, 100])
+def test_jacobians_are_the_formula_in_chunks_of_any_size(code_size):
+    weight, x = kernel(code_size), digits()
+    h = encode(weight, x)
+    expected = (h * (1 - h))[:, :, None] * weight.T[None]
+    for chunk in (1, 3, 100):
+        np.testing.assert_allclose(jacobian.jacobians(functools.partial(encode, weight), x, chunk), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize('code_size', [10, 100])
+def test_norms_and_spectra(code_size):
+    weight, x = kernel(code_size), digits()
+    full = np.asarray(jacobian.jacobians(functools.partial(encode, weight), x), np.float64)
+    norms = jacobian.frobenius_norms(functools.partial(encode, weight), x, chunk=3)
+    spectra = jacobian.singular_values(functools.partial(encode, weight), x, chunk=3)
+    penalty, _ = jacobian_penalty([(weight, jnp.zeros(code_size))], [jax.nn.sigmoid], x.reshape(7, 64))
+    np.testing.assert_allclose(norms, np.sqrt(penalty), rtol=1e-5)
+    np.testing.assert_allclose(norms, np.linalg.norm(full, axis=(1, 2)), rtol=1e-5)
+    assert spectra.shape == (7, min(code_size, 64))
+    np.testing.assert_allclose(spectra, np.linalg.svd(full, compute_uv=False), rtol=1e-4, atol=1e-6)
+
+
+def test_spectra_keep_the_tail():
+    scales = jnp.asarray([1.0, 1e-2, 1e-5, 1e-6])
+    spectra = jacobian.singular_values(lambda x: x[:, :4] * scales[None], jnp.ones((2, 6)))
+    np.testing.assert_allclose(spectra, np.tile(scales, (2, 1)), rtol=1e-4)
+
+
+def test_codes_of_any_shape():
+    full = jacobian.jacobians(lambda x: jnp.square(x[:, ::2]), digits(2))
+    assert full.shape == (2, 32, 64)
+    np.testing.assert_allclose(full[0, 3, 3], 2 * digits(1)[0, 0, 3, 0])
+
+
+def test_saturation_counts_both_ends():
+    codes = jnp.asarray([[0.0, 0.04, 0.06, 0.5], [0.94, 0.96, 1.0, 0.99]])
+    np.testing.assert_allclose(jacobian.saturation(codes), [0.5, 0.75])
+    np.testing.assert_allclose(jacobian.saturation(codes, low=-1, high=0.945), [0, 0.75])
+
+
+def test_contraction_of_a_linear_encoder_is_flat():
+    curve = jacobian.contraction_curve(lambda x: 3 * x, digits(), [0.1, 1.0, 10.0], jax.random.key(0), num_directions=3)
+    np.testing.assert_allclose(curve['mean'], 3, rtol=1e-4)
+    np.testing.assert_allclose(curve['standard_error'], 0, atol=1e-4)
+
+
+def test_contraction_at_a_small_radius_is_the_jacobian():
+    # The encoder x -> x_0 has one singular value, 1: the ratio is |u_0| for u uniform on the sphere of 3 dimensions, mean 1/2.
+    x = jnp.asarray(np.random.default_rng(0).normal(size=(400, 3)), jnp.float32)
+    curve = jacobian.contraction_curve(lambda x: x[:, :1], x, [0.5], jax.random.key(1), num_directions=50)
+    assert 0.0005 < curve['standard_error'][0] < 0.004
+    np.testing.assert_allclose(curve['mean'], 0.5, atol=4 * curve['standard_error'][0])
+
+
+def test_contraction_falls_where_sigmoids_saturate():
+    curve = jacobian.contraction_curve(functools.partial(encode, kernel(50)), digits(), [0.1, 1.0, 30.0], jax.random.key(0))
+    norms = jacobian.frobenius_norms(functools.partial(encode, kernel(50)), digits())
+    np.testing.assert_allclose(curve['mean'][0], np.mean(norms) / 8, rtol=0.05)
+    assert curve['mean'][2] < 0.5 * curve['mean'][0]
+    assert curve['standard_error'].shape == (3,)
+
+
+def test_a_radius_must_be_positive():
+    with pytest.raises(ValueError, match='radii above zero'):
+        jacobian.contraction_curve(lambda x: x, digits(), [0.0, 1.0], jax.random.key(0))

@@ -1,0 +1,124 @@
+import numpy as np
+import pytest
+from matplotlib.colors import to_hex
+
+from aejax.types import UserError
+from aejax.visualization import style
+from aejax.visualization.curves import SPLIT_COLOURS, contraction_curve, jacobian_spectrum, learning_curves
+from aejax.visualization.history import curves, panels, read_history, stage_starts
+
+
+def row(epoch, split='train', stage='train', **metrics):
+    return {'step': 10 * epoch, 'epoch': epoch, 'stage': stage, 'split': split, 'seconds': 0.5, **metrics}
+
+
+def history(epochs=5, stage='train', start=1):
+    rows = []
+    for epoch in range(start, start + epochs):
+        rows.append(
+            row(epoch, stage=stage, **{'ae/gradient_norm': 3.0, 'ae/squared_error': 9.0 - epoch, 'ae/loss': 10.0 - epoch})
+        )
+        rows.append(row(epoch, 'validation', stage, squared_error=9.5 - epoch))
+    return rows
+
+
+def titles(figure):
+    return [axes.get_title(loc='left') for axes in figure.axes]
+
+
+def lines(axes):
+    return {to_hex(line.get_color()): line.get_xydata() for line in axes.get_lines()}
+
+
+def test_train_and_validation_of_one_metric_share_a_panel():
+    figure = learning_curves(history())
+    assert titles(figure) == ['loss (ae)', 'squared error (ae)', 'gradient norm (ae)']
+    drawn = lines(figure.axes[1])
+    np.testing.assert_array_equal(drawn[SPLIT_COLOURS['train']], [[e, 9.0 - e] for e in range(1, 6)])
+    np.testing.assert_array_equal(drawn[SPLIT_COLOURS['validation']], [[e, 9.5 - e] for e in range(1, 6)])
+    assert figure.axes[0].get_xlabel() == 'epoch'
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ['train', 'validation']
+    assert style.png(figure)
+
+
+def test_phases_with_a_metric_of_one_name_keep_panels_of_their_own():
+    rows = [row(1, **{'generator/loss': 1.0, 'discriminator/loss': 2.0, 'generator/fooled': 0.5}), row(1, 'validation', loss=3.0)]
+    names = [[(curve.name, curve.split) for curve in panel] for panel in panels(curves(rows))]
+    assert names == [
+        [('generator/loss', 'train'), ('loss', 'validation')],
+        [('discriminator/loss', 'train')],
+        [('generator/fooled', 'train')],
+    ]
+
+
+def test_many_metrics_keep_the_telling_ones_and_count_the_rest():
+    rows = [row(e, **{f'a/metric_{i}': 1.0 for i in range(12)}, **{'a/gradient_norm': 1.0, 'a/loss': 1.0}) for e in (1, 2)]
+    figure = learning_curves(rows, max_panels=4)
+    assert titles(figure)[0] == 'loss (a)'
+    assert len(figure.axes) == 4
+    assert 'gradient norm (a)' not in titles(figure)
+    assert figure.get_supxlabel() == '10 more in metrics.jsonl'
+
+
+def test_stages_are_marked_and_lines_broken_between_them():
+    rows = history(4, 'layer 1') + history(4, 'layer 2', start=5)
+    assert stage_starts(rows) == [('layer 1', 0.0), ('layer 2', 4.0)]
+    axes = learning_curves(rows).axes[1]
+    curves_drawn = [line.get_xdata() for line in axes.get_lines() if len(line.get_xdata()) == 4]
+    assert sorted(list(x) for x in curves_drawn) == [[1, 2, 3, 4], [1, 2, 3, 4], [5, 6, 7, 8], [5, 6, 7, 8]]
+    assert [list(line.get_xdata()) for line in axes.get_lines() if line.get_linestyle() == ':'] == [[4.0, 4.0]]
+    assert [text.get_text() for text in axes.texts] == ['layer 1', 'layer 2']
+    assert not learning_curves(history()).axes[0].texts
+
+
+def test_values_that_are_not_finite_are_said():
+    rows = [row(1, **{'ae/loss': 1.0}), row(2, **{'ae/loss': float('nan')}), row(3, **{'ae/loss': None})]
+    axes = learning_curves(rows).axes[0]
+    assert [text.get_text() for text in axes.texts] == ['not finite at epoch 2']
+    assert style.png(axes.figure)
+
+
+def test_wide_ranges_are_logarithmic_and_steps_stand_in_for_epochs():
+    rows = [{'step': s, 'ae/loss': 1000.0 / s, 'ae/kl': 5.0 - s} for s in (1, 3, 100)]
+    loss, kl = learning_curves(rows).axes
+    assert (loss.get_yscale(), kl.get_yscale()) == ('log', 'linear')
+    assert loss.get_xlabel() == 'step'
+
+
+@pytest.mark.parametrize('rows', [[], [row(1)], [row(1, note='text', members=[1.0, 2.0], flag=True)]])
+def test_no_metrics_is_one_clear_line(rows):
+    with pytest.raises(UserError, match='no metrics'):
+        learning_curves(rows)
+
+
+def test_read_history_forgives_only_a_cut_last_line(tmp_path):
+    path = tmp_path / 'metrics.jsonl'
+    path.write_text('{"step": 1, "loss": NaN}\n\n{"step": 2, "lo')
+    assert [entry['step'] for entry in read_history(path)] == [1]
+    path.write_text('{"step": 1}\nbroken\n{"step": 2}\n')
+    with pytest.raises(UserError, match='line 2'):
+        read_history(path)
+
+
+def test_spectrum_is_logarithmic_with_bands_and_leaves_out_numerical_zeros():
+    spectra = {'CAE': np.array([2.0, 0.1, 1e-12, 0.0]), 'AE': np.array([3.0, 2.0, 1.0, 0.5])}
+    (axes,) = jacobian_spectrum(spectra, {'AE': np.array([0.1, 0.1, 0.1, 0.6])}).axes
+    assert axes.get_yscale() == 'log'
+    assert axes.get_ylim()[0] == pytest.approx(3e-7)
+    cae, ae = axes.get_lines()
+    np.testing.assert_array_equal(cae.get_xdata(), [1, 2, 3, 4])
+    np.testing.assert_array_equal(ae.get_ydata(), spectra['AE'])
+    assert len(axes.collections) == 1
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ['CAE', 'AE']
+    assert style.png(axes.figure)
+
+
+def test_contraction_curve_has_one_line_and_band_a_model():
+    radii = np.linspace(0.1, 5.0, 7)
+    (axes,) = contraction_curve({'CAE': (radii, 0.1 * radii, np.full(7, 0.05)), 'AE': (radii, np.ones(7), None)}).axes
+    np.testing.assert_allclose(axes.get_lines()[0].get_xydata(), np.column_stack([radii, 0.1 * radii]))
+    band = axes.collections[0].get_paths()[0].vertices
+    assert band[:, 1].max() == pytest.approx(0.55)
+    assert band[:, 1].min() == pytest.approx(-0.04)
+    assert len(axes.collections) == 1
+    assert axes.get_ylim()[0] == 0.0
