@@ -1,5 +1,6 @@
 """What the commands share: config flags, compilation cache, and failures as one line on stderr."""
 
+import ast
 import difflib
 import errno
 import os
@@ -9,7 +10,7 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 
-from absl import app, flags
+from absl import app, flags, logging
 from ml_collections import config_flags
 
 from aejax.runs.interruption import Interrupted
@@ -77,9 +78,11 @@ def enable_compilation_cache() -> None:
 
 
 def one_line(error: BaseException) -> str:
-    """What an exception says, on one line, without quotes that KeyError adds."""
-    text = error.args[0] if isinstance(error, KeyError) and error.args else error
-    return ' '.join(str(text).split())
+    """What an exception says, on one line. A KeyError shows its text as a literal, maybe twice over: that is undone."""
+    text = str(error)
+    while isinstance(error, KeyError) and text[:1] in ('"', "'") and text[-1:] == text[:1]:
+        text = str(ast.literal_eval(text))
+    return ' '.join(text.split())
 
 
 def fail(message: str, code: int = 1) -> None:
@@ -101,9 +104,10 @@ def _parse(argv: list[str]) -> list[str]:
 
 
 def run(main: Callable[[], None]) -> None:
-    """Parses the command line and calls `main`; failures that a user can mend are one line and a non-zero exit, never a traceback."""
+    """Parses the command line and calls `main`; what a user can mend ends as one line and a non-zero exit, never a traceback."""
 
     def guarded(argv: Sequence[str]) -> None:
+        logging.set_verbosity(logging.ERROR)
         try:
             if argv[1:]:
                 raise UserError(f'unexpected argument {argv[1]!r} (--help lists the flags)')

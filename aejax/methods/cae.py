@@ -38,13 +38,13 @@ class CAE(AE):
         """(||J_h(x)||_F^2 [B], h(x) [B, d])."""
         encoder = self.model.encoder
 
-        def encode(x: Array) -> Array:
-            return self.model.encode(params, x)
+        def encode_one(x: Array) -> Array:
+            return self.model.encode(params, x[None])[0]
 
         if self.form == 'jacfwd':
-            return jacobian_penalty_reference(encode, x), encode(x)
+            return jacobian_penalty_reference(encode_one, x), self.model.encode(params, x)
         if not isinstance(encoder, MLP):
-            return jacobian_penalty_autodiff(encode, x), encode(x)
+            return jacobian_penalty_autodiff(encode_one, x), self.model.encode(params, x)
         names = [encoder.activation] * (len(encoder.features) - 1) + [encoder.output_activation]
         activations = [activation(name) for name in names]
         return jacobian_penalty(dense_layers(params['encoder']), activations, x.reshape(x.shape[0], -1), self.form)

@@ -127,14 +127,15 @@ def jacobian_spectrum(spectra: Mapping[str, ArrayLike], standard_errors: Mapping
     figure, grid = style.panels(1, 1, style.HALF_WIDTH, 3.4)
     axes = grid[0, 0]
     style.quiet(axes, '', 'index, largest first', 'singular value of the Jacobian')
-    axes.set_yscale('log')
+    positive = [value for values in spectra.values() for value in np.asarray(values, dtype=np.float64) if value > 0.0]
+    low, high = min(positive, default=1.0), max(positive, default=1.0)
+    style.logarithmic(axes, low, high)
+    axes.xaxis.get_major_locator().set_params(integer=True)
     for index, (name, values) in enumerate(spectra.items()):
         mean = np.asarray(values, dtype=np.float64)
         error = (standard_errors or {}).get(name)
         _curve(axes, index, name, np.arange(1, len(mean) + 1), np.where(mean > 0.0, mean, np.nan), error)
-    largest = max((float(np.nanmax(values)) for values in spectra.values()), default=0.0)
-    if largest > 0.0:
-        axes.set_ylim(bottom=max(axes.get_ylim()[0], 1e-7 * largest))
+    axes.set_ylim(bottom=max(axes.get_ylim()[0], 1e-7 * high))
     _names(axes)
     return figure
 
@@ -164,7 +165,8 @@ def contraction_curve(contraction: Mapping[str, tuple[ArrayLike, ArrayLike, Arra
 def _curve(axes: 'Axes', index: int, name: str, x: np.ndarray, mean: np.ndarray, error: ArrayLike | None) -> None:
     """A line with a band of one standard error; line styles change with the colour, for readers who see none."""
     dashes = ('-', '--', '-.', ':')[index % 4]
-    axes.plot(x, mean, color=style.colour(index), linewidth=1.6, linestyle=dashes, label=name)
+    dots: dict[str, Any] = {'marker': 'o', 'markersize': 3} if len(x) <= 25 else {}
+    axes.plot(x, mean, color=style.colour(index), linewidth=1.6, linestyle=dashes, label=name, **dots)
     if error is not None:
         half = np.asarray(error)
         low = np.where(mean > half, mean - half, np.nan if axes.get_yscale() == 'log' else mean - half)

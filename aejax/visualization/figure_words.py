@@ -38,11 +38,11 @@ FIGURES: dict[str, tuple[str, str]] = {
     ),
     'jacobian_spectrum': (
         'Spectrum of the Jacobian',
-        'Few large singular values, then a steep fall: the code answers to few directions of input space and to no others.',
+        'Where few singular values are large and the rest fall steeply, the code answers to few directions of input space only.',
     ),
     'contraction_curve': (
         'Contraction around data',
-        'How far a code moves when its input does, by how far the input moved: below 1 the encoder draws inputs together.',
+        'How far a code moves a unit of its input, at growing distance from data: below 1 the encoder draws inputs together.',
     ),
     'learning_curves': (
         'Learning curves',

@@ -10,7 +10,7 @@ import numpy as np
 
 from aejax.types import UserError
 
-COORDINATES = ('step', 'epoch', 'stage', 'split', 'seconds')
+COORDINATES = ('step', 'epoch', 'stage', 'split', 'seconds', 'examples_per_second')
 """What a line says beside its metrics."""
 Row = Mapping[str, Any]
 

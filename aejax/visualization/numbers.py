@@ -27,7 +27,7 @@ def is_finite(value: Any) -> bool:
 
 
 def number(value: Any, digits: int = 4) -> str:
-    """Four significant digits, thousands apart, a true minus; 'not finite' for NaN and infinities, text for what is no number."""
+    """At least four significant digits, thousands apart, a true minus; 'not finite' for NaN and infinities."""
     if not is_finite(value):
         return 'not finite' if isinstance(value, float) or value is None else str(value)
     if isinstance(value, int):
@@ -35,7 +35,7 @@ def number(value: Any, digits: int = 4) -> str:
     places = digits - 1 - math.floor(math.log10(abs(value))) if value else 0
     if places > digits + 3 or places < -8:
         return f'{value:.{digits - 1}e}'.replace('-', MINUS)
-    return f'{round(value, places):,.{max(0, places)}f}'.replace('-', MINUS)
+    return f'{value:,.{max(0, places)}f}'.replace('-', MINUS)
 
 
 def with_error(mean: Any, error: Any) -> str:

@@ -90,7 +90,9 @@ def logarithmic(axes: 'Axes', low: float, high: float) -> None:
     axes.set_yscale('log')
     axes.yaxis.set_minor_formatter(NullFormatter())
     if high < 1e3 * low:
-        axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        axes.yaxis.set_major_locator(
+            LogLocator(subs=(1.0, 2.0, 5.0) if high > 5.0 * low else (1.0, 1.2, 1.5, 2.0, 3.0, 5.0, 7.0))
+        )
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f'{value:g}'))
 
 

@@ -73,8 +73,10 @@ def test_stages_are_marked_and_lines_broken_between_them():
 
 def test_values_that_are_not_finite_are_said():
     rows = [row(1, **{'ae/loss': 1.0}), row(2, **{'ae/loss': float('nan')}), row(3, **{'ae/loss': None})]
+    rows += [row(1, 'validation', loss=1.0), row(3, 'validation', loss=float('inf'))]
     axes = learning_curves(rows).axes[0]
     assert [text.get_text() for text in axes.texts] == ['not finite at epoch 2']
+    np.testing.assert_array_equal(lines(axes)[SPLIT_COLOURS['train']][:, 1], [1.0, np.nan, np.nan])
     assert style.png(axes.figure)
 
 
@@ -85,7 +87,7 @@ def test_wide_ranges_are_logarithmic_and_steps_stand_in_for_epochs():
     assert loss.get_xlabel() == 'step'
 
 
-@pytest.mark.parametrize('rows', [[], [row(1)], [row(1, note='text', members=[1.0, 2.0], flag=True)]])
+@pytest.mark.parametrize('rows', [[], [row(1)], [row(1, note='text', members=[1.0, 2.0], flag=True, examples_per_second=9.0)]])
 def test_no_metrics_is_one_clear_line(rows):
     with pytest.raises(UserError, match='no metrics'):
         learning_curves(rows)
@@ -108,9 +110,18 @@ def test_spectrum_is_logarithmic_with_bands_and_leaves_out_numerical_zeros():
     cae, ae = axes.get_lines()
     np.testing.assert_array_equal(cae.get_xdata(), [1, 2, 3, 4])
     np.testing.assert_array_equal(ae.get_ydata(), spectra['AE'])
-    assert len(axes.collections) == 1
+    (band,) = axes.collections
+    assert band.get_paths()[0].vertices[:, 1].min() == pytest.approx(0.9)
     assert [text.get_text() for text in axes.get_legend().get_texts()] == ['CAE', 'AE']
     assert style.png(axes.figure)
+
+
+def test_a_spectrum_of_two_values_has_whole_indices_and_plain_ticks():
+    (axes,) = jacobian_spectrum({'VAE': np.array([1.85, 1.1])}).axes
+    style.png(axes.figure)
+    assert all(tick == round(tick) for tick in axes.get_xticks())
+    assert not [text for text in axes.get_yticklabels(which='both') if 'mathdefault' in text.get_text()]
+    assert style.png(jacobian_spectrum({'collapsed': np.zeros(4)}))
 
 
 def test_contraction_curve_has_one_line_and_band_a_model():

@@ -110,6 +110,7 @@ def test_project_to_plane_of_one_two_and_collapsed_dimensions():
     np.testing.assert_array_equal(strip[:, 0], codes[:, 0])
     assert np.ptp(strip[:, 1]) < 0.5 * np.ptp(codes[:, 0])
     np.testing.assert_array_equal(project_to_plane(codes[:, :1])[0], strip)
+    np.testing.assert_allclose(project_to_plane(0.01 * codes[:, :1])[0], 0.01 * strip)
     flat, names = project_to_plane(np.ones((50, 4)))
     np.testing.assert_array_equal(flat, np.zeros((50, 2)))
     assert names[0] == 'PC 1 (0 % of variance)'

@@ -30,8 +30,8 @@ SUMMARY = {
     'status': 'finished',
     'split': 'test',
     'metrics': {
-        'squared_error': {'mean': 4.2, 'standard_error': 0.1, 'n': 300},
         'elbo': {'mean': -1234.5678, 'standard_error': 1.23, 'n': 300},
+        'squared_error': {'mean': 4.2, 'standard_error': 0.1, 'n': 300},
         'novel_thing': {'mean': 0.5, 'standard_error': 0.02, 'n': 300},
     },
     'throughput_examples_per_second': 31000,
@@ -107,7 +107,7 @@ def page(tmp_path_factory):
         'Finished',
         '20 November 2025, 10:42 UTC',
         'Trained on 1,297 images (8 × 8 × 1) from digits for 100 epochs (2,000 steps), in 3 min 20 s, on cpu x1.',
-        '4.20 ± 0.10',
+        'test squared error 4.20 ± 0.10',
         '−1,234.6 ± 1.2',
         '0.500 ± 0.020',
         'Novel thing',
@@ -143,6 +143,7 @@ def test_figures_are_inside_and_nothing_is_fetched(tmp_path):
     assert 'url(' not in style
     assert '@import' not in style
     assert 'My own' in page.text
+    assert [value for tag, name, value in page.attributes if (tag, name) == ('figure', 'class')] == ['wide']
 
 
 def test_links_lead_somewhere(page):
@@ -175,7 +176,7 @@ def test_hostile_strings_stay_text(tmp_path):
     summary = {**poisoned(SUMMARY), 'metrics': {HOSTILE: {'mean': 1.0, 'n': HOSTILE}, 'kl': HOSTILE}}
     folder = write_run(tmp_path / '<b onclick=x>', poisoned(CONFIG), poisoned(PROVENANCE), summary)
     image = folder / 'figures' / 'filters.png'
-    image.rename(folder / 'figures' / '<img src=x onerror=alert(1)>.png')
+    image.rename(folder / 'figures' / 'x" onerror="alert(1)"><script>.png')
     bad = {'step': HOSTILE, 'epoch': 1, 'stage': HOSTILE, 'split': 'validation', HOSTILE: 1.0, f'{HOSTILE}$': 2.0}
     with (folder / 'metrics.jsonl').open('a') as file:
         file.write(json.dumps(bad) + '\n')
