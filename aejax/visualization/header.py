@@ -69,7 +69,7 @@ def _tiles(run: Run) -> Markup:
         (number(best['value']) if 'value' in best else '', _best_words(run)),
         (duration(summary.get('seconds')), 'in training'),
         (f'{rate:,.0f}' if is_finite(rate) else '', 'examples a second'),
-        (duration(summary.get('seconds_to_first_step')), 'to the first step'),
+        (duration(summary.get('seconds_to_first_step')), 'from the command to the first step'),
     ]
     shown = [element('div', element('dt', label), element('dd', value)) for value, label in tiles if value]
     return element('dl', *shown, class_='tiles') if shown else Markup('')

@@ -1,0 +1,27 @@
+"""TensorBoard's event files, without TensorFlow."""
+
+import contextlib
+import pathlib
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+Board = Callable[[Mapping[str, Any]], None]
+_COORDINATES = ('step', 'epoch', 'stage', 'split', 'seconds')
+
+
+@contextlib.contextmanager
+def tensorboard(folder: pathlib.Path, step: int, enabled: bool) -> Iterator[Board]:
+    """Yields a function that writes a row of metrics.jsonl as scalars 'split/metric'; rows after `step` are purged first."""
+    if not enabled:
+        yield lambda row: None
+        return
+    from tensorboardX import SummaryWriter
+
+    with SummaryWriter(str(folder), purge_step=step + 1 if step else None) as writer:
+
+        def board(row: Mapping[str, Any]) -> None:
+            for name, value in row.items():
+                if name not in _COORDINATES:
+                    writer.add_scalar(f'{row["split"]}/{name}', value, row['step'])
+
+        yield board

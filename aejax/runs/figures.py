@@ -1,0 +1,122 @@
+"""The pictures of a run: what a method can do decides which there are, never its name."""
+
+import pathlib
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import jax
+import numpy as np
+
+from aejax import preprocessing
+from aejax.data import Dataset
+from aejax.evaluation import jacobian
+from aejax.types import Array, Method, TrainState
+from aejax.visualization import curves, images, latents
+from aejax.visualization.style import save
+
+# Enough examples to see, few enough to draw in seconds.
+NUM_SHOWN, NUM_SCATTERED, NUM_JACOBIANS = 20, 2_000, 100
+# Radii of the contraction curve, in the units of the input space.
+RADII = tuple(float(radius) for radius in np.linspace(0.5, 15.0, 20))
+LARGEST_JACOBIAN = 2_000_000
+
+
+class Pictures:
+    """Draws for one trained method; each function returns a matplotlib figure, or None where the method cannot."""
+
+    def __init__(self, method: Method, dataset: Dataset, state: TrainState):
+        """Takes the test split, prepared as in evaluation, and its codes."""
+        self.method, self.dataset, self.state = method, dataset, state
+        split = dataset.split('test')
+        rows = np.arange(min(NUM_SCATTERED, len(split['x'])))
+        batch = preprocessing.prepare({'x': jax.numpy.asarray(split['x'][rows])}, dataset.spec, jax.random.key(0))
+        self.x = np.asarray(batch['x'])
+        self.label = split['label'][rows] if 'label' in split else None
+        self.coordinates = split['coordinates'][rows] if 'coordinates' in split else None
+        # Grey values of a decoder that overshoots are cut, so that grids of different models compare.
+        self.limits = (0.0, 1.0) if dataset.spec.is_unit_interval else None
+        self.codes = self.call('encode', self.x) if hasattr(method, 'encode') else None
+
+    def call(self, capability: str, *arguments: Any, static: Sequence[int] = ()) -> np.ndarray:
+        """A capability of the method, compiled, as numpy."""
+        function = jax.jit(getattr(self.method, capability), static_argnums=tuple(2 + i for i in static))
+        return np.asarray(function(self.state.params, self.state.mutables, *arguments))
+
+    def encode(self, x: Array) -> Array:
+        """h(x) as a pure function of a batch."""
+        return self.method.encode(self.state.params, self.state.mutables, x)  # type: ignore[attr-defined]
+
+    def reconstructions(self) -> Any:
+        """Inputs beside what comes back."""
+        if not hasattr(self.method, 'reconstruct'):
+            return None
+        if not self.dataset.spec.is_image:
+            colour = None if self.coordinates is None else self.coordinates[:, 0]
+            return images.reconstructions_of_points(self.x, self.call('reconstruct', self.x), colour)
+        x = self.x[:NUM_SHOWN]
+        back = self.call('reconstruct', x)
+        errors = np.sum((x - back) ** 2, axis=(1, 2, 3))
+        return images.reconstructions(x, back, None if self.label is None else self.label[:NUM_SHOWN], errors)
+
+    def filters(self) -> Any:
+        """Weights from the image to each unit of the first layer, where that layer sees the whole image."""
+        first = self.state.params.get('encoder', {}).get('layer_0') if self.dataset.spec.is_image else None
+        return None if first is None else images.filters(np.asarray(first['kernel']), self.dataset.spec.shape)
+
+    def latent_map(self) -> Any:
+        """Codes of the test split, or their plane of largest variance."""
+        if self.codes is None:
+            return None
+        plane, names = latents.project_to_plane(self.codes.reshape(len(self.codes), -1))
+        values = self.coordinates[:, 0] if self.label is None and self.coordinates is not None else None
+        return latents.latent_map(plane, self.label, values, axis_labels=names)
+
+    def manifold(self) -> Any:
+        """What the decoder makes of a grid over a 2-D latent space with a normal prior."""
+        if not hasattr(self.method, 'prior_log_prob') or self.codes is None or self.codes.shape[1] != 2:
+            return None
+        if not self.dataset.spec.is_image:
+            return None
+        grid = latents.manifold_grid_points(20)
+        return images.image_grid(self.call('decode', jax.numpy.asarray(grid)), columns=20, limits=self.limits)
+
+    def samples(self) -> Any:
+        """Means of p(x given z) for z from the prior."""
+        if not hasattr(self.method, 'sample') or not self.dataset.spec.is_image:
+            return None
+        return images.image_grid(self.call('sample', jax.random.key(1), 100, static=[1]), columns=10, limits=self.limits)
+
+    def _small_jacobian(self) -> bool:
+        return self.codes is not None and self.x[0].size * self.codes[0].size <= LARGEST_JACOBIAN
+
+    def jacobian_spectrum(self) -> Any:
+        """Mean singular values of the encoder's Jacobian on test examples."""
+        if not self._small_jacobian():
+            return None
+        values = np.asarray(jacobian.singular_values(self.encode, self.x[:NUM_JACOBIANS]))
+        error = np.std(values, axis=0, ddof=1) / np.sqrt(len(values))
+        return curves.jacobian_spectrum({'encoder': values.mean(axis=0)}, {'encoder': error})
+
+    def contraction_curve(self) -> Any:
+        """How far codes move when validation points move, by distance."""
+        if self.codes is None:
+            return None
+        split = self.dataset.split('validation')
+        x = preprocessing.to_model_space(jax.numpy.asarray(split['x'][:NUM_JACOBIANS]), self.dataset.spec, jax.random.key(2))
+        curve = jacobian.contraction_curve(self.encode, x, np.asarray(RADII, np.float32), jax.random.key(3))
+        return curves.contraction_curve({'encoder': (RADII, curve['mean'], curve['standard_error'])})
+
+
+def write_figures(
+    folder: pathlib.Path, method: Method, dataset: Dataset, state: TrainState, rows: Sequence[Mapping[str, Any]]
+) -> list[pathlib.Path]:
+    """Draws all that the method can show into `folder`, as PNG; returns what was written."""
+    pictures = Pictures(method, dataset, state)
+    drawers: dict[str, Callable[[], Any]] = {
+        name: getattr(pictures, name)
+        for name in ('reconstructions', 'samples', 'manifold', 'latent_map', 'filters', 'jacobian_spectrum', 'contraction_curve')
+    }
+    if rows:
+        drawers['learning_curves'] = lambda: curves.learning_curves(rows)
+    drawn = ((name, draw()) for name, draw in drawers.items())
+    return [save(figure, folder / f'{name}.png') for name, figure in drawn if figure is not None]

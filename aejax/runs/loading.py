@@ -1,0 +1,140 @@
+"""A trained model from a run's folder: `aejax.load(run_dir)`."""
+
+import dataclasses
+import functools
+import os
+import pathlib
+from typing import Any
+
+import jax
+import numpy as np
+from ml_collections import ConfigDict
+
+from aejax import methods
+from aejax.runs import folder as folders
+from aejax.runs.folder import CHECKPOINTS, PROVENANCE
+from aejax.training import loop
+from aejax.training import state as states
+from aejax.training.checkpoint import Checkpoints
+from aejax.training.sources import Resident
+from aejax.types import DataSpec, Method, TrainState, UserError
+
+CAPABILITIES = ('encode', 'decode', 'reconstruct', 'sample')
+
+
+def restore_config(values: dict[str, Any]) -> ConfigDict:
+    """The config that was stored as JSON: lists are tuples again."""
+
+    def thaw(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: thaw(item) for key, item in value.items()}
+        return tuple(value) if isinstance(value, list) else value
+
+    return ConfigDict(thaw(values))
+
+
+def spec_of(description: dict[str, Any]) -> DataSpec:
+    """The DataSpec in a provenance's `data`."""
+    return DataSpec(
+        name=description['name'],
+        shape=tuple(description['shape']),
+        preprocessing=description['preprocessing'],
+        num_classes=description['num_classes'],
+        num_examples=description['sizes']['train'],
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class Model:
+    """A trained method with its parameters. All arrays are numpy, in model space: what `aejax.data` and `preprocessing` make.
+
+    Attributes:
+        method: the pure functions.
+        state: parameters and all else that was stored.
+        config: of the run.
+        spec: of the data it was trained on.
+        checkpoint: the step that was loaded.
+    """
+
+    method: Method
+    state: TrainState
+    config: ConfigDict
+    spec: DataSpec
+    checkpoint: int
+
+    def _call(self, capability: str, *arguments: Any) -> np.ndarray:
+        if not hasattr(self.method, capability):
+            there = [name for name in CAPABILITIES if hasattr(self.method, name)]
+            raise UserError(f'a {self.config.method} cannot {capability}: it can {", ".join(there)}')
+        return np.asarray(self._compiled(capability)(self.state.params, self.state.mutables, *arguments))
+
+    @functools.cache  # noqa: B019 (a model is few and lives as long as its compiled functions)
+    def _compiled(self, capability: str) -> Any:
+        return jax.jit(getattr(self.method, capability), static_argnums=3 if capability == 'sample' else ())
+
+    def __hash__(self) -> int:
+        return id(self)
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+    def encode(self, x: Any) -> np.ndarray:
+        """Codes [n, d] of x [n, ...]."""
+        return self._call('encode', self._batch(x))
+
+    def decode(self, z: Any) -> np.ndarray:
+        """Outputs [n, ...] for codes z [n, d]."""
+        return self._call('decode', jax.numpy.asarray(z, jax.numpy.float32))
+
+    def reconstruct(self, x: Any) -> np.ndarray:
+        """What comes back for x [n, ...]."""
+        return self._call('reconstruct', self._batch(x))
+
+    def sample(self, num: int, seed: int = 0) -> np.ndarray:
+        """`num` examples from the model."""
+        return self._call('sample', jax.random.key(seed), num)
+
+    def _batch(self, x: Any) -> Any:
+        if np.shape(x)[1:] != self.spec.shape:
+            raise UserError(f'this model takes [n, {", ".join(map(str, self.spec.shape))}], not {list(np.shape(x))}')
+        if np.asarray(x).dtype == np.uint8:
+            return jax.numpy.asarray(x, jax.numpy.float32) / 255.0
+        return jax.numpy.asarray(x, jax.numpy.float32)
+
+
+def load(run_dir: str | os.PathLike[str], checkpoint: str | int = 'configured') -> Model:
+    """The model that a run trained.
+
+    Args:
+        run_dir: the run's folder.
+        checkpoint: 'last', 'best', a step, or 'configured' for the one that the run's test figures come from.
+
+    Raises:
+        UserError: if there is no run, or no checkpoint of that kind that can be read.
+    """
+    folder = pathlib.Path(run_dir)
+    config = restore_config(folders.read_config(folder))
+    provenance = folders.read_object(folder / PROVENANCE)
+    if 'data' not in provenance or not (folder / CHECKPOINTS).is_dir():
+        raise UserError(f'{folder} holds no trained model yet; train first')
+    spec = spec_of(provenance['data'])
+    method = methods.build(config, spec)
+    wanted = config.test_checkpoint if checkpoint == 'configured' else checkpoint
+    checkpoints = Checkpoints(folder / CHECKPOINTS, method.selection, read_only=True)
+    try:
+        state = _restore(checkpoints, wanted, method, spec)
+    finally:
+        checkpoints.close()
+    return Model(method, state, config, spec, int(state.step))
+
+
+def _restore(checkpoints: Checkpoints, wanted: str | int, method: Method, spec: DataSpec) -> TrainState:
+    steps = checkpoints.steps()
+    if not steps:
+        raise UserError(f'{checkpoints.directory} holds no checkpoint yet; train first')
+    step = {'last': steps[-1], 'best': checkpoints.best_step()}.get(str(wanted), wanted)
+    if step not in steps:
+        raise UserError(f"there is no checkpoint {wanted!r}; choose 'last', 'best' or one of {steps}")
+    row = np.zeros((2, *spec.shape), np.float32)
+    state = loop.initial_state(method, Resident({'x': row}, 1), spec, 0)
+    return checkpoints.restore(int(step), states.begin_stage(state, method.stages[loop.stage_index(method.stages, int(step))]))

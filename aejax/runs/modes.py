@@ -1,0 +1,54 @@
+"""What can be done with a run that was trained: evaluate it again, and sample from it."""
+
+import io
+import pathlib
+from typing import Any
+
+import numpy as np
+
+from aejax.files import replacing, write_json
+from aejax.runs.console import Console, metrics_table
+from aejax.runs.folder import SAMPLES
+from aejax.runs.loading import load
+from aejax.runs.setup import Folders, load_data
+from aejax.runs.train import final_figures
+from aejax.types import UserError
+
+
+def evaluate(workdir: pathlib.Path, split: str, checkpoint: str, where: Folders, console: Console) -> dict[str, Any]:
+    """Per-example metrics of a checkpoint over a split, as a table and in evaluation-SPLIT.json.
+
+    Raises:
+        UserError: if there is no such run or checkpoint, or the data is not what it was trained on.
+    """
+    model = load(workdir, checkpoint)
+    dataset = load_data(model.config, where)
+    if dataset.spec != model.spec:
+        raise UserError(f'{workdir} was trained on {model.spec}, but the data is now {dataset.spec}')
+    metrics = final_figures(model.method, dataset, model.state, split)
+    result = {'split': split, 'checkpoint': model.checkpoint, 'fingerprint': dataset.fingerprint, 'metrics': metrics}
+    write_json(workdir / f'evaluation-{split}.json', result)
+    console.say(metrics_table(f'{split} metric', metrics))
+    return result
+
+
+def sample(workdir: pathlib.Path, num: int, seed: int, checkpoint: str, console: Console) -> pathlib.Path:
+    """`num` samples of a checkpoint, in samples/: an array (.npy) and, of images, a picture.
+
+    Raises:
+        UserError: if there is no such run or checkpoint, or the method cannot sample.
+    """
+    from aejax.visualization import images
+    from aejax.visualization.style import save
+
+    model = load(workdir, checkpoint)
+    values = model.sample(num, seed)
+    stem = workdir / SAMPLES / f'step-{model.checkpoint}-seed-{seed}-num-{num}'
+    buffer = io.BytesIO()
+    np.save(buffer, values, allow_pickle=False)
+    with replacing(stem.with_suffix('.npy')) as temporary:
+        temporary.write_bytes(buffer.getvalue())
+    if model.spec.is_image:
+        save(images.image_grid(values), stem.with_suffix('.png'))
+    console.say(f'{num} samples: {stem}.npy' + (f' and {stem}.png' if model.spec.is_image else ''))
+    return stem

@@ -1,0 +1,224 @@
+"""One run from a config to its report: trains, resumes, checks, writes. The command line and notebooks share it."""
+
+import dataclasses
+import pathlib
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from ml_collections import ConfigDict
+
+from aejax.data import Dataset
+from aejax.evaluation.per_example import make_evaluator
+from aejax.evaluation.summary import summarise
+from aejax.files import write_json
+from aejax.runs import folder as folders
+from aejax.runs import provenance
+from aejax.runs.board import Board, tensorboard
+from aejax.runs.console import Console, Quiet, metrics_table
+from aejax.runs.figures import write_figures
+from aejax.runs.folder import CHECKPOINTS, FIGURES, METRICS, PROVENANCE, REPORT, SUMMARY, TENSORBOARD
+from aejax.runs.interruption import Interrupted, listening
+from aejax.runs.setup import Folders, build, load_data, make_source
+from aejax.training import loop
+from aejax.training import state as states
+from aejax.training.checkpoint import Checkpoints
+from aejax.training.sources import Source
+from aejax.types import Method, TrainState
+
+# Of the noise in evaluation (samples of z, dynamic binarisation): the same for every run, so that runs compare.
+EVALUATION_SEED = 2_024
+
+
+@dataclasses.dataclass
+class Run:
+    """What the parts of one run share while it works."""
+
+    config: ConfigDict
+    folder: pathlib.Path
+    dataset: Dataset
+    method: Method
+    source: Source
+    checkpoints: Checkpoints
+    console: Console
+    began: float
+    rows: list[dict[str, Any]] = dataclasses.field(default_factory=list)
+    first_step_seconds: float | None = None
+
+    @property
+    def total_steps(self) -> int:
+        """Of all stages."""
+        return sum(stage.num_steps for stage in self.method.stages)
+
+    def template(self, step: int) -> TrainState:
+        """A state with the structure of one stored at `step`."""
+        state = loop.initial_state(self.method, self.source, self.dataset.spec, self.config.seed)
+        return states.begin_stage(state, self.method.stages[loop.stage_index(self.method.stages, step)])
+
+
+def means(values: Mapping[str, np.ndarray]) -> dict[str, float]:
+    """Mean of every metric over the examples."""
+    return {name: float(np.mean(value, dtype=np.float64)) for name, value in values.items()}
+
+
+def train(
+    config: ConfigDict,
+    workdir: str | pathlib.Path,
+    *,
+    where: Folders | None = None,
+    overwrite: bool = False,
+    console: Console | None = None,
+    command: Sequence[str] = (),
+    began: float | None = None,
+) -> dict[str, Any]:
+    """Trains `config` in `workdir`, or goes on where a run with the same config stopped; returns its summary.
+
+    Args:
+        config: of one experiment.
+        workdir: the run's folder.
+        where: folders of the data.
+        overwrite: start again where there is a run already.
+        console: where to speak; default nowhere.
+        command: for the provenance.
+        began: time.time() at which the user's command began, for the time to the first step.
+
+    Raises:
+        UserError: whatever the user can mend; `NonFiniteError` among them.
+        Interrupted: after a checkpoint, on Ctrl-C or SIGTERM.
+        OSError: if the disk is full, say. What was written before stays whole.
+    """
+    folder, console, began = pathlib.Path(workdir), console or Quiet(), time.time() if began is None else began
+    with folders.locked(folder):
+        folders.check_free(folder, folders.plain(config), overwrite)
+        stored = folders.read_object(folder / SUMMARY)
+        if not overwrite and stored.get('status') == 'finished' and (folder / REPORT).exists():
+            console.say(f'{folder} is finished: nothing to do (--overwrite starts again)')
+            return stored
+        dataset = load_data(config, where or Folders())
+        method = build(config, dataset)
+        # Only now, when data and method are known to be possible, does the folder become this run's.
+        folders.claim(folder, folders.plain(config), overwrite)
+        checkpoints = Checkpoints(folder / CHECKPOINTS, method.selection)
+        run = Run(config, folder, dataset, method, make_source(config, dataset), checkpoints, console, began)
+        if not (folder / PROVENANCE).exists():
+            write_json(folder / PROVENANCE, provenance.collect(command, config.seed, dataset.describe()))
+        try:
+            state = _train(run, _resume(run))
+        except loop.NonFiniteError as error:
+            _conclude(run, {'status': f'stopped: {error}', 'steps': run.rows[-1]['step'] if run.rows else 0})
+            raise
+        finally:
+            checkpoints.close()
+        return _finish(run, state)
+
+
+def _resume(run: Run) -> TrainState | None:
+    """The state to go on from, None for the beginning; rows of steps that will be done again are dropped."""
+    state = run.checkpoints.restore_last(run.template, lambda text: run.console.say(f'warning: {text}'))
+    step = 0 if state is None else int(state.step)
+    run.rows = folders.keep_rows(run.folder / METRICS, step)
+    if state is not None:
+        run.console.say(f'resuming {run.folder} at step {step} of {run.total_steps}')
+    return state
+
+
+def _train(run: Run, state: TrainState | None) -> TrainState:
+    """Trains to the end and returns the last state; every interval leaves rows, due ones a checkpoint."""
+    config, spec = run.config, run.dataset.spec
+    validate = make_evaluator(run.method, spec, run.dataset.split('validation'), seed=EVALUATION_SEED)
+    step = 0 if state is None else int(state.step)
+    run.console.begin(run.total_steps, step)
+    with tensorboard(run.folder / TENSORBOARD, step, config.tensorboard) as board, listening(run.console.say) as signalled:
+        for interval in loop.train(
+            run.method,
+            run.source,
+            spec,
+            batch_size=config.batch_size,
+            seed=config.seed,
+            state=state,
+            log_every=config.log_every,
+            parallel=config.parallel,
+        ):
+            if run.first_step_seconds is None:
+                run.first_step_seconds = time.time() - run.began - interval.seconds + interval.seconds_to_call
+            state, values = interval.state, means(validate(interval.state))
+            loop.check_finite({f'validation/{name}': value for name, value in values.items()}, interval.stage, interval.step)
+            _log(run, interval, values, board)
+            number = signalled()
+            if number or _checkpoint_due(run, interval):
+                run.checkpoints.save(state, values)
+            if number:
+                run.checkpoints.close()
+                raise Interrupted(
+                    number, f'stopped at step {interval.step} of {run.total_steps}; the same command goes on from there'
+                )
+    assert state is not None
+    return state
+
+
+def _log(run: Run, interval: loop.Interval, values: Mapping[str, float], board: Board) -> None:
+    """Two rows, of training and of validation, to metrics.jsonl, TensorBoard and console."""
+    before = run.rows[-1]['seconds'] if run.rows else 0.0
+    at = {'step': interval.step, 'epoch': round(interval.epoch, 6), 'stage': interval.stage}
+    at['seconds'] = round(before + interval.seconds, 3)
+    row = {**at, 'split': 'train', **interval.metrics}
+    if interval.seconds_to_call is None:
+        row['examples_per_second'] = round(interval.examples / interval.seconds, 1)
+    rows = [row, {**at, 'split': 'validation', **values}]
+    folders.append_rows(run.folder / METRICS, rows)
+    run.rows += rows
+    for row in rows:
+        board(row)
+    run.console.interval(*rows, run.total_steps)
+
+
+def _checkpoint_due(run: Run, interval: loop.Interval) -> bool:
+    """At the first interval that ends at or after each multiple of `checkpoint_every` epochs, and at the very end."""
+    every = max(1, round(run.config.checkpoint_every * run.source.steps_per_epoch))
+    before = interval.step - interval.examples // run.config.batch_size
+    return interval.step // every > before // every or interval.step == run.total_steps
+
+
+def final_figures(method: Method, dataset: Dataset, state: TrainState, split: str) -> dict[str, dict[str, Any]]:
+    """{'mean', 'standard_error', 'n'} of every metric of the method over a whole split."""
+    values = make_evaluator(method, dataset.spec, dataset.split(split), seed=EVALUATION_SEED)(state)
+    return {name: summarise(value) for name, value in values.items()}
+
+
+def _finish(run: Run, state: TrainState) -> dict[str, Any]:
+    """Test figures, pictures, summary and report."""
+    best = run.checkpoints.best_step()
+    if run.config.test_checkpoint == 'best' and best is not None and best != int(state.step):
+        state = run.checkpoints.restore(best, run.template(best))
+    run.console.say('evaluating on the test split and drawing figures')
+    write_figures(run.folder / FIGURES, run.method, run.dataset, state, run.rows)
+    metric, _ = run.method.selection
+    best_rows = [row for row in run.rows if row['split'] == 'validation' and row['step'] == best]
+    speeds = [row['examples_per_second'] for row in run.rows if 'examples_per_second' in row]
+    summary = {
+        'status': 'finished',
+        'split': 'test',
+        'metrics': final_figures(run.method, run.dataset, state, 'test'),
+        'checkpoint': run.config.test_checkpoint,
+        'steps': run.total_steps,
+        'epochs': run.rows[-1]['epoch'],
+        'seconds': run.rows[-1]['seconds'],
+        'throughput_examples_per_second': float(np.median(speeds)) if speeds else None,
+        'seconds_to_first_step': run.first_step_seconds,
+        'best': {'step': best, 'metric': metric, 'value': best_rows[0][metric]} if best_rows else None,
+    }
+    _conclude(run, summary)
+    return summary
+
+
+def _conclude(run: Run, summary: dict[str, Any]) -> None:
+    """The summary, then the report that tells of it."""
+    from aejax.visualization.report import write_report
+
+    write_json(run.folder / SUMMARY, summary)
+    write_report(run.folder)
+    metrics = summary.get('metrics', {})
+    if metrics:
+        run.console.say('\n' + metrics_table('test metric', metrics))
+    run.console.say(f'\nreport: {run.folder / REPORT}')
