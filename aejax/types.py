@@ -63,8 +63,7 @@ class DataSpec:
         return self.preprocessing in UNIT_INTERVAL_PREPROCESSING
 
 
-@struct.dataclass
-class Context:
+class Context(struct.PyTreeNode):
     """What a loss may know beside parameters and batch.
 
     Attributes:
@@ -80,8 +79,7 @@ class Context:
     train: bool = struct.field(pytree_node=False, default=True)
 
 
-@struct.dataclass
-class LossOutput:
+class LossOutput(struct.PyTreeNode):
     """A scalar loss, metrics per example [B] or scalar, and the mutables to carry on with."""
 
     loss: Array
@@ -149,8 +147,7 @@ class Method(Protocol):
         ...
 
 
-@struct.dataclass
-class TrainState:
+class TrainState(struct.PyTreeNode):
     """All that a run must store, and arrays only: optimisers and functions live in the closure of the step.
 
     Attributes:

@@ -9,7 +9,18 @@ import sys
 import pytest
 
 ROOT = pathlib.Path(__file__).parents[1]
-HEAVY = ('orbax', 'matplotlib', 'sklearn', 'scipy', 'grain', 'tensorflow_datasets', 'tensorflow', 'tensorboardX', 'numpyro', 'PIL')
+HEAVY = (
+    'orbax',
+    'matplotlib',
+    'sklearn',
+    'scipy',
+    'grain',
+    'tensorflow_datasets',
+    'tensorflow',
+    'tensorboardX',
+    'numpyro',
+    'PIL',
+)
 
 PROGRAM = """
 import json, sys, tempfile

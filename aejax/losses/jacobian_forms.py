@@ -40,8 +40,8 @@ def count_multiply_adds(layer_sizes: Sequence[int], batch_size: int, linear_code
     """Multiply-adds of each form that exists, for one batch: the penalty's value and its gradient.
 
     A product of matrices costs m k n, and twice that again for the gradients of its factors. The quadratic form of 'gram' and G
-    itself cost twice their value only, for G is symmetric and A G serves the gradient as well. The pass that gives the code, which
-    all forms share, is left out.
+    itself cost twice their value only, for G is symmetric and A G serves the gradient as well. The pass that gives the code,
+    which all forms share, is left out.
 
     Args:
         layer_sizes: (d_0, ..., d_n), input size first.

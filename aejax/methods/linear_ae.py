@@ -22,7 +22,7 @@ def build(config: ConfigDict, spec: DataSpec) -> AE:
     linear = model.encoder == 'mlp' and not model.hidden and model.latent_activation == model.output == 'identity'
     if not linear or config.loss != 'squared_error':
         raise UserError(
-            "linear_ae has no activation, no hidden layer and squared error: model.hidden=(), model.latent_activation='identity', "
-            "model.output='identity', loss='squared_error'; use method='ae' for anything else"
+            'linear_ae has no hidden layer, no activation and squared error: set model.hidden=(), '
+            "model.latent_activation='identity', model.output='identity', loss='squared_error'; use method='ae' for anything else"
         )
     return AE(**parts(config, spec))

@@ -3,6 +3,7 @@
 import dataclasses
 import math
 from collections.abc import Sequence
+from typing import Any, cast
 
 import flax.linen as nn
 import jax
@@ -52,6 +53,11 @@ def make_decoder(config: ConfigDict, spec: DataSpec) -> nn.Module:
     return MLP((*reversed(config.hidden), math.prod(spec.shape)), config.activation)
 
 
+def apply(module: nn.Module, params: Params, *inputs: Any) -> Array:
+    """The output of a module without mutables."""
+    return cast(Array, module.apply({'params': params}, *inputs))
+
+
 @dataclasses.dataclass(frozen=True)
 class Autoencoder:
     """z = h(x), x_hat = o(g(z)); g gives the pre-activation of the output o, which is the identity or a sigmoid (then logits).
@@ -72,7 +78,7 @@ class Autoencoder:
         """Parameters of both groups for inputs shaped as x [B, ...]."""
         encoder_key, decoder_key = jax.random.split(key)
         encoder = self.encoder.init(encoder_key, x)['params']
-        z = self.encoder.apply({'params': encoder}, x)
+        z = apply(self.encoder, encoder, x)
         decoder = self.decoder.init(decoder_key, z, *self._shared({'encoder': encoder}))['params']
         return {'encoder': encoder, 'decoder': decoder}
 
@@ -84,11 +90,11 @@ class Autoencoder:
 
     def encode(self, params: Params, x: Array) -> Array:
         """z = h(x): [B, ...] -> [B, d]."""
-        return self.encoder.apply({'params': params['encoder']}, x)
+        return apply(self.encoder, params['encoder'], x)
 
     def decode_linear(self, params: Params, z: Array) -> Array:
         """g(z), before the output's activation: [B, d] -> [B, ...]."""
-        out = self.decoder.apply({'params': params['decoder']}, z, *self._shared(params))
+        out = apply(self.decoder, params['decoder'], z, *self._shared(params))
         return out.reshape(-1, *self.shape)
 
     def mean(self, linear: Array) -> Array:

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from ml_collections import ConfigDict
 
-from aejax.models.autoencoder import Autoencoder, check_config, make_decoder, make_encoder
+from aejax.models.autoencoder import Autoencoder, apply, check_config, make_decoder, make_encoder
 from aejax.types import Array, DataSpec, Key, Params
 
 
@@ -26,7 +26,7 @@ class GaussianAutoencoder(Autoencoder):
 
     def posterior(self, params: Params, x: Array) -> tuple[Array, Array]:
         """(mean, log_variance) of q(z given x): [B, ...] -> two of [B, latents]."""
-        out = self.encoder.apply({'params': params['encoder']}, x)
+        out = apply(self.encoder, params['encoder'], x)
         return out[:, : self.latents], out[:, self.latents :]
 
     def encode(self, params: Params, x: Array) -> Array:

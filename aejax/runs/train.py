@@ -140,7 +140,7 @@ def _train(run: Run, state: TrainState | None) -> TrainState:
             log_every=config.log_every,
             parallel=config.parallel,
         ):
-            if run.first_step_seconds is None:
+            if run.first_step_seconds is None and interval.seconds_to_call is not None:
                 run.first_step_seconds = time.time() - run.began - interval.seconds + interval.seconds_to_call
             state, values = interval.state, means(validate(interval.state))
             loop.check_finite({f'validation/{name}': value for name, value in values.items()}, interval.stage, interval.step)
@@ -165,12 +165,12 @@ def _log(run: Run, interval: loop.Interval, values: Mapping[str, float], board: 
     row = {**at, 'split': 'train', **interval.metrics}
     if interval.seconds_to_call is None:
         row['examples_per_second'] = round(interval.examples / interval.seconds, 1)
-    rows = [row, {**at, 'split': 'validation', **values}]
-    folders.append_rows(run.folder / METRICS, rows)
-    run.rows += rows
-    for row in rows:
-        board(row)
-    run.console.interval(*rows, run.total_steps)
+    check = {**at, 'split': 'validation', **values}
+    folders.append_rows(run.folder / METRICS, [row, check])
+    run.rows += [row, check]
+    board(row)
+    board(check)
+    run.console.interval(row, check, run.total_steps)
 
 
 def _checkpoint_due(run: Run, interval: loop.Interval) -> bool:

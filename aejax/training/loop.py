@@ -103,6 +103,8 @@ def train(
         UserError: on a batch size or a parallel mode that cannot be.
         NonFiniteError: at the first interval in which a metric is not finite.
     """
+    if source.steps_per_epoch < 1:
+        raise UserError(f'the training split does not fill one batch of {batch_size} examples')
     placement = make_placement(parallel, batch_size, members, devices)
     state = initial_state(method, source, spec, seed) if state is None else state
     begin = jax.vmap(states.begin_stage, in_axes=(0, None)) if members else states.begin_stage

@@ -11,12 +11,13 @@ from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
+from jax.typing import ArrayLike
 
 from aejax.training.step import Metrics, make_step
 from aejax.types import Array, Batch, Key, Stage, TrainState
 
 Prepare = Callable[[Batch, Key], Batch]
-Program = Callable[[TrainState, Batch, Array, Array], tuple[TrainState, Metrics]]
+Program = Callable[[TrainState, Batch, ArrayLike, ArrayLike], tuple[TrainState, Metrics]]
 
 # Folded into keys where phases fold in their index, so far from any index that the streams never meet.
 _ORDER, _PREPARE = 2**30, 2**30 + 1
@@ -60,7 +61,7 @@ def make_program(stage: Stage, batch_size: int, prepare: Prepare, axis_name: str
         rows = jax.lax.dynamic_slice(order, (start,), (local,))
         return constrain(prepare(jax.tree.map(lambda leaf: leaf[rows], data), key))
 
-    def run(state: TrainState, data: Batch, stage_start: Array, num_steps: Array) -> tuple[TrainState, Metrics]:
+    def run(state: TrainState, data: Batch, stage_start: ArrayLike, num_steps: ArrayLike) -> tuple[TrainState, Metrics]:
         num = num_examples(data)
         position = jnp.zeros((), jnp.int32) if ordered else (state.step - stage_start) % (num // batch_size)
         order = jnp.arange(num) if ordered else epoch_order(state.key, state.step - position, num)

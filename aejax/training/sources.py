@@ -22,8 +22,15 @@ class Source(Protocol):
         ordered: chunks come in the order of use, and begin at the call's first step; else the program shuffles.
     """
 
-    steps_per_epoch: int
-    ordered: bool
+    @property
+    def steps_per_epoch(self) -> int:
+        """See the class."""
+        ...
+
+    @property
+    def ordered(self) -> bool:
+        """See the class."""
+        ...
 
     def example(self) -> Batch:
         """A few rows as stored, for their shapes."""

@@ -30,7 +30,7 @@ def update(phase: Phase, state: TrainState, batch: Batch, key: Key, axis_name: s
     if axis_name is not None:
         gradients, metrics, mutables = jax.lax.pmean((gradients, metrics, mutables), axis_name)
     updates, optimizer_state = phase.optimizer.update(gradients, state.optimizer_states[phase.name], moving)
-    metrics['gradient_norm'] = optax.global_norm(gradients)
+    metrics['gradient_norm'] = optax.tree.norm(gradients)
     state = state.replace(
         params={**state.params, **optax.apply_updates(moving, updates)},
         mutables={**state.mutables, **mutables},
