@@ -4,35 +4,45 @@ import contextlib
 import json
 import os
 import pathlib
-import tempfile
 from collections.abc import Iterator
 from typing import Any
 
 
 @contextlib.contextmanager
-def replacing(path: pathlib.Path) -> Iterator[pathlib.Path]:
-    """A temporary path beside `path`, renamed to it when the block ends well and removed when it does not."""
+def replacing(path: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
+    """A temporary path beside `path`, renamed to it when the block ends well and removed when it does not.
+
+    Folders on the way are made. The temporary name is fixed, so that killed writers leave one file and no pile; whoever may write
+    the same file at the same time holds a lock.
+
+    Raises:
+        OSError: the folder cannot be written; an older file at `path` stays as it was.
+    """
+    path = pathlib.Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f'.{path.name}.', suffix=path.suffix)
-    os.close(handle)
-    temporary = pathlib.Path(name)
+    temporary = path.with_name(f'.{path.name}.part')
     try:
         yield temporary
-        os.chmod(temporary, 0o644)
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
 
 
-def write_text(path: pathlib.Path, text: str) -> None:
-    """Writes `text` to `path`."""
+def write_bytes(path: str | os.PathLike[str], content: bytes) -> pathlib.Path:
+    """Writes `content` to `path`, and returns the path."""
     with replacing(path) as temporary:
-        temporary.write_text(text, encoding='utf-8')
+        temporary.write_bytes(content)
+    return pathlib.Path(path)
 
 
-def write_json(path: pathlib.Path, value: Any) -> None:
-    """Writes `value` to `path` as indented JSON; what is not finite becomes null, as JSON knows no NaN."""
-    write_text(path, json.dumps(finite(value), indent=2, allow_nan=False) + '\n')
+def write_text(path: str | os.PathLike[str], text: str) -> pathlib.Path:
+    """Writes `text` to `path` as UTF-8, and returns the path."""
+    return write_bytes(path, text.encode('utf-8', 'replace'))
+
+
+def write_json(path: str | os.PathLike[str], value: Any) -> pathlib.Path:
+    """Writes `value` to `path` as indented JSON, and returns the path; what is not finite becomes null, as JSON knows no NaN."""
+    return write_text(path, json.dumps(finite(value), indent=2, allow_nan=False) + '\n')
 
 
 def finite(value: Any) -> Any:

@@ -2,12 +2,12 @@
 
 import contextlib
 import http.client
-import os
 import threading
 import urllib.request
 from pathlib import Path
 
 from aejax.data import idx
+from aejax.files import write_bytes
 from aejax.types import UserError
 
 SECONDS_TO_CONNECT = 12.0
@@ -35,17 +35,6 @@ def raw_files(name: str, download_dir: Path | None, cache: Path) -> Path:
     return folder
 
 
-def write_atomically(path: Path, content: bytes) -> None:
-    """Writes the file whole or not at all. One writer at a time: the temporary name is fixed, so none is left to pile up."""
-    temporary = path.with_name(f'.{path.name}.part')
-    try:
-        temporary.write_bytes(content)
-        os.replace(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-
-
 def _fetch(name: str, file: str, cache: Path) -> None:
     with contextlib.suppress(UserError):
         idx.check_file(cache / file, name)
@@ -59,7 +48,7 @@ def _fetch(name: str, file: str, cache: Path) -> None:
             f'fetch the files of {name} elsewhere and give their folder with --download_dir'
         ) from error
     idx.check_content(content, name, file, url)
-    write_atomically(cache / file, content)
+    write_bytes(cache / file, content)
 
 
 def _get(url: str) -> bytes:

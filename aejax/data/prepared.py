@@ -15,8 +15,9 @@ import numpy as np
 
 from aejax.data import idx
 from aejax.data.dataset import Dataset, make_dataset
-from aejax.data.download import raw_files, write_atomically
+from aejax.data.download import raw_files
 from aejax.data.preprocessing import IMAGE_PREPROCESSING, choose_preprocessing, preprocess_images
+from aejax.files import write_bytes
 from aejax.types import UserError
 
 BUILDER, VERSION = 'aejax_idx', '1.0.0'
@@ -131,7 +132,7 @@ def _write_arrays(path: Path, arrays: Arrays) -> None:
     np.savez(buffer, allow_pickle=False, **arrays)
     # This copy only saves time: on a full disk the records are enough.
     with contextlib.suppress(OSError):
-        write_atomically(path, buffer.getvalue())
+        write_bytes(path, buffer.getvalue())
 
 
 @contextlib.contextmanager

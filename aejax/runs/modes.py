@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from aejax.files import replacing, write_json
+from aejax.files import write_bytes, write_json
 from aejax.runs.console import Console, metrics_table
 from aejax.runs.folder import SAMPLES
 from aejax.runs.loading import load
@@ -46,8 +46,7 @@ def sample(workdir: pathlib.Path, num: int, seed: int, checkpoint: str, console:
     stem = workdir / SAMPLES / f'step-{model.checkpoint}-seed-{seed}-num-{num}'
     buffer = io.BytesIO()
     np.save(buffer, values, allow_pickle=False)
-    with replacing(stem.with_suffix('.npy')) as temporary:
-        temporary.write_bytes(buffer.getvalue())
+    write_bytes(stem.with_suffix('.npy'), buffer.getvalue())
     if model.spec.is_image:
         save(images.image_grid(values), stem.with_suffix('.png'))
     console.say(f'{num} samples: {stem}.npy' + (f' and {stem}.png' if model.spec.is_image else ''))

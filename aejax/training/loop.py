@@ -112,7 +112,7 @@ def train(
     every = max(1, round(log_every * source.steps_per_epoch))
     for stage in method.stages:
         end = start + stage.num_steps
-        if first < end:
+        if max(first, start) < end:
             state = begin(state, stage) if first <= start else state
             staged, prepare = source.mapped(stage, state.params, lambda batch, key: preprocessing.prepare(batch, spec, key))
             program = placement.compile(stage, batch_size, prepare, staged.ordered)

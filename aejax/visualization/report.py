@@ -3,8 +3,8 @@
 import os
 from pathlib import Path
 
+from aejax.files import write_text
 from aejax.visualization.curves import learning_curves
-from aejax.visualization.files import write_whole
 from aejax.visualization.header import header
 from aejax.visualization.history import curves
 from aejax.visualization.markup import Markup, element, escape, join
@@ -41,7 +41,7 @@ def write_report(run_dir: str | os.PathLike[str]) -> Path:
         UserError: the folder is no run, or one of its files is damaged.
     """
     run = read_run(run_dir)
-    return write_whole(Path(run_dir) / 'report.html', render(run).encode('utf-8', 'replace'))
+    return write_text(Path(run_dir) / 'report.html', render(run))
 
 
 def render(run: Run) -> str:

@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from aejax.visualization.files import write_whole
+from aejax.files import write_bytes
 
 if TYPE_CHECKING:
     import numpy as np
@@ -120,4 +120,4 @@ def save(figure: 'Figure', path: str | os.PathLike[str]) -> Path:
     Returns:
         The path written.
     """
-    return write_whole(path, png(figure))
+    return write_bytes(path, png(figure))

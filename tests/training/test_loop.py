@@ -40,7 +40,7 @@ def test_what_an_interval_says(whole):
     assert [one.stage for one in about] == ['first'] * 3 + ['second'] * 4
     assert [one.examples for one in about] == [500] * 6 + [300]
     assert [one.seconds_to_call is not None for one in about] == [True, False, False, True, False, False, False]
-    assert all(0 < one.seconds for one in about)
+    assert all(one.seconds > 0 for one in about)
     assert all(one.seconds_to_call is None or 0 < one.seconds_to_call <= one.seconds for one in about)
     assert [int(interval.state['step']) for interval in whole] == [one.step for one in about]
     assert set(whole[0].metrics) == {'lower/loss', 'lower/squared_error', 'lower/gradient_norm'}

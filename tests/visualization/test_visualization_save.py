@@ -1,14 +1,11 @@
-import os
 import subprocess
 import sys
 
 import matplotlib
 import numpy as np
-import pytest
 from sklearn.datasets import load_digits
 
 from aejax.visualization import latent_map, project_to_plane, reconstructions, save
-from aejax.visualization.files import write_whole
 
 
 def figures():
@@ -33,19 +30,6 @@ def test_drawing_leaves_the_global_settings_alone(tmp_path):
         save(figure, tmp_path / 'a.png')
     assert dict(matplotlib.rcParams) == before
     assert 'matplotlib.pyplot' not in sys.modules or not sys.modules['matplotlib.pyplot'].get_fignums()
-
-
-def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch):
-    path = write_whole(tmp_path / 'a.png', b'old')
-
-    def fail(*_):
-        raise OSError('disk full')
-
-    monkeypatch.setattr(os, 'replace', fail)
-    with pytest.raises(OSError, match='disk full'):
-        write_whole(path, b'new')
-    assert path.read_bytes() == b'old'
-    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_importing_draws_nothing_in():

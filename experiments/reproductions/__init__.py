@@ -1,0 +1,27 @@
+"""Figures of the papers, measured again: one file a paper, in it one `Reproduction` a table."""
+
+import difflib
+
+from aejax.types import UserError
+from experiments.reproductions import baldi1989, hinton2006, kingma2013, rifai2011
+from experiments.reproductions.base import Bench, Outcome, Reproduction
+
+ALL: tuple[Reproduction, ...] = (*baldi1989.TABLES, *hinton2006.TABLES, *kingma2013.TABLES, *rifai2011.TABLES)
+"""In the order in which they are listed."""
+
+
+def find(name: str) -> tuple[Reproduction, ...]:
+    """The table 'PAPER.TABLE', or all tables of 'PAPER'.
+
+    Raises:
+        UserError: naming the nearest, if there is none of that name.
+    """
+    found = tuple(table for table in ALL if name in (table.name, table.paper))
+    if not found:
+        known = [*(table.name for table in ALL), *(table.paper for table in ALL)]
+        nearest = difflib.get_close_matches(name, known, n=1, cutoff=0)[0]
+        raise UserError(f'there is no reproduction {name!r}, did you mean {nearest}? --list shows them all')
+    return found
+
+
+__all__ = ['ALL', 'Bench', 'Outcome', 'Reproduction', 'find']

@@ -1,0 +1,111 @@
+"""What a reproduction is, what it is run with, and what comes out."""
+
+import dataclasses
+import pathlib
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from ml_collections import ConfigDict
+
+from aejax.runs.setup import Folders
+from experiments.reproductions.figures import Figure
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure as Picture
+
+CACHE = pathlib.Path('runs') / 'reproduce'
+
+
+@dataclasses.dataclass(frozen=True)
+class Bench:
+    """Where and how a reproduction is run.
+
+    Attributes:
+        seeds: of parameters, order and noise; the data's own seed is in the configs.
+        folders: of the data.
+        cache: where finished parts are kept; None keeps none.
+        smoke: the same code on the embedded digits for two epochs.
+        ensemble: train all seeds as one vmapped program, instead of one after the other.
+        say: takes a line of progress.
+    """
+
+    seeds: Sequence[int] = (0, 1, 2)
+    folders: Folders = dataclasses.field(default_factory=Folders)
+    cache: pathlib.Path | None = CACHE
+    smoke: bool = False
+    ensemble: bool = False
+    say: Callable[[str], None] = print
+
+    def config(self, config: ConfigDict) -> ConfigDict:
+        """A copy of `config`, cut down for a smoke test."""
+        copy = config.copy_and_resolve_references()
+        if self.smoke:
+            copy.data.name, copy.epochs, copy.batch_size = 'digits', 2, 100
+        return copy
+
+
+@dataclasses.dataclass(frozen=True)
+class Part:
+    """One config trained with each seed and measured.
+
+    Attributes:
+        config: as trained.
+        seeds: of its members.
+        data: `Dataset.describe()`.
+        values: what was measured, each stacked over the seeds, [seeds, ...].
+        seconds: of training and measuring, one a seed.
+    """
+
+    config: ConfigDict
+    seeds: tuple[int, ...]
+    data: Mapping[str, Any]
+    values: Mapping[str, np.ndarray]
+    seconds: tuple[float, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """What a reproduction found.
+
+    Attributes:
+        figures: the rows of the table.
+        parts: by name: every training run that stands behind them.
+        search: the settings that were compared, on training and validation data only.
+        pictures: by the end of their file's name ('' for the table's own).
+    """
+
+    figures: Sequence[Figure]
+    parts: Mapping[str, Part]
+    search: Sequence[Mapping[str, Any]] = ()
+    pictures: 'Mapping[str, Picture]' = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass(frozen=True)
+class Reproduction:
+    """One table of one paper.
+
+    Attributes:
+        name: 'PAPER.TABLE'.
+        title: the system, for a reader.
+        source: paper and address.
+        protocol: what is trained and measured, in words.
+        target: what must come out, in words.
+        chosen: how the hyper-parameters were chosen.
+        run: does it.
+        num_samples: draws of z an example behind every bound; 0 where nothing is drawn.
+    """
+
+    name: str
+    title: str
+    source: str
+    protocol: str
+    target: str
+    chosen: str
+    run: Callable[[Bench], Outcome]
+    num_samples: int = 0
+
+    @property
+    def paper(self) -> str:
+        """The first half of the name."""
+        return self.name.partition('.')[0]

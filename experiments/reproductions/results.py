@@ -1,0 +1,126 @@
+"""Results as files, one JSON a table, and as text: the listing, and the README's table."""
+
+import json
+import pathlib
+from collections.abc import Iterable
+from typing import Any
+
+from aejax.files import write_json
+from aejax.runs import provenance
+from aejax.runs.folder import plain
+from aejax.types import UserError
+from aejax.visualization.numbers import duration, moment, with_error
+from experiments.reproductions.base import Bench, Outcome, Reproduction
+from experiments.reproductions.figures import MISSED, STATED
+
+FOLDER = pathlib.Path(__file__).parents[1] / 'results'
+BINARISATION = {
+    'scale': 'none: grey values / 255',
+    'static_binarisation': 'static: one seeded Bernoulli draw',
+    'dynamic_binarisation': 'dynamic: a fresh Bernoulli draw at every use',
+}
+MARKERS = '<!-- results -->', '<!-- /results -->'
+
+
+def content(reproduction: Reproduction, outcome: Outcome, bench: Bench) -> dict[str, Any]:
+    """All that is stored of one table."""
+    parts, first = outcome.parts, next(iter(outcome.parts.values()))
+    judged = [figure.verdict for figure in outcome.figures if figure.verdict != STATED]
+    return {
+        'name': reproduction.name,
+        'title': reproduction.title,
+        'source': reproduction.source,
+        'protocol': reproduction.protocol,
+        'target': reproduction.target,
+        'verdict': MISSED if MISSED in judged else judged[0],
+        'figures': [figure.to_json() for figure in outcome.figures],
+        'split': 'test',
+        'preprocessing': first.data['preprocessing'],
+        'binarisation': BINARISATION[first.data['preprocessing']],
+        'num_samples': reproduction.num_samples,
+        'seeds': sorted({seed for part in parts.values() for seed in part.seeds}),
+        'hyperparameters': {'chosen': reproduction.chosen, 'search': list(outcome.search)},
+        'parts': {
+            name: {'config': plain(part.config), 'seeds': list(part.seeds), 'seconds': list(part.seconds)}
+            for name, part in parts.items()
+        },
+        'seconds': sum(sum(part.seconds) for part in parts.values()),
+        'ensemble': bench.ensemble,
+        'provenance': provenance.collect(
+            ['python', '-m', 'experiments.reproduce', reproduction.name], first.seeds[0], first.data
+        ),
+    }
+
+
+def write(reproduction: Reproduction, outcome: Outcome, bench: Bench, folder: pathlib.Path) -> pathlib.Path:
+    """Writes the table and its pictures, each file whole or not at all; returns the table's path."""
+    from aejax.visualization import save
+
+    for ending, picture in outcome.pictures.items():
+        save(picture, folder / f'{reproduction.name}{ending}.png')
+    path = folder / f'{reproduction.name}.json'
+    write_json(path, content(reproduction, outcome, bench))
+    return path
+
+
+def read(name: str, folder: pathlib.Path) -> dict[str, Any] | None:
+    """The stored table, None where there is none.
+
+    Raises:
+        UserError: if the file cannot be read as JSON.
+    """
+    path = folder / f'{name}.json'
+    try:
+        return json.loads(path.read_text(encoding='utf-8'))
+    except FileNotFoundError:
+        return None
+    except ValueError as error:
+        raise UserError(f'{path} is damaged ({error}): run `python -m experiments.reproduce {name}` again') from None
+
+
+def measured(figure: dict[str, Any]) -> str:
+    """'4.20 ± 0.10 nats'."""
+    return f'{with_error(figure["mean"], figure["standard_error"])} {figure["unit"]}'.strip()
+
+
+def lines(result: dict[str, Any]) -> list[str]:
+    """A line for each figure of a stored table."""
+    return [
+        f'{figure["name"]}: {measured(figure)}' + (f' ({figure["tolerance"]}: {figure["verdict"]})' if figure['tolerance'] else '')
+        for figure in result['figures']
+    ]
+
+
+def listing(reproductions: Iterable[Reproduction], folder: pathlib.Path) -> str:
+    """Name, title, target, and the figures that were last measured, of every reproduction."""
+    blocks = []
+    for reproduction in reproductions:
+        result = read(reproduction.name, folder)
+        block = [f'{reproduction.name}: {reproduction.title}', f'  target: {reproduction.target}']
+        if result is None:
+            block.append('  not measured yet')
+        else:
+            block.append(f'  {result["verdict"]} on {moment(result["provenance"]["started"])}, in {duration(result["seconds"])}')
+            block += [f'    {line}' for line in lines(result)]
+        blocks.append('\n'.join(block))
+    return '\n\n'.join(blocks)
+
+
+def table(reproductions: Iterable[Reproduction], folder: pathlib.Path) -> str:
+    """The README's table: every figure that has a tolerance, from the stored results alone."""
+    head = ('system', 'figure', 'published', 'target', 'measured ± standard error', 'n', 'seeds', 'verdict')
+    rows = [head, ('---',) * len(head)]
+    for reproduction in reproductions:
+        result = read(reproduction.name, folder)
+        for figure in result['figures'] if result else ():
+            if figure['tolerance']:
+                rows.append(_row(reproduction, figure))
+    return '\n'.join(f'| {" | ".join(row)} |' for row in rows)
+
+
+def _row(reproduction: Reproduction, figure: dict[str, Any]) -> tuple[str, ...]:
+    link = f'{reproduction.title} ([`{reproduction.name}`](experiments/results/{reproduction.name}.json))'
+    target = f'{figure["tolerance"]} {figure["unit"]}'.strip()
+    n = f'{figure["n"]:,}' if figure['n'] else 'per seed'
+    cells = (link, figure['name'], figure['target'], target, measured(figure), n, str(len(figure['per_seed'])), figure['verdict'])
+    return tuple(cell.replace('|', '\\|') for cell in cells)
