@@ -15,9 +15,15 @@ both modes:
 - 'hadamard', two layers and a linear code: s^T (G * (W_2 W_2^T)) s, where s is the diagonal of S_1 and * is elementwise. No
   product an example either.
 
-Milliseconds for the value and its gradient, batch 100, sigmoid units, two CPU cores, float32; in brackets with a linear code:
+Milliseconds for the penalty and its gradient, code included: batch 100, sigmoid units ('hadamard': linear code), two CPU cores.
 
-TABLE
+    layers           closed   forward   reverse   gram   hadamard   jacrev   jacfwd
+    784-1000              2       280         2      -          -        -      380
+    784-1000-50           -      1000       200    190         35      200     1000
+    784-500-20            -       430        37     21         10       29      430
+    784-1000-100-20       -      2000        68     77          -       69     2000
+    64-100-100-10         -         5       1.5    1.5          -      1.4        5
+    784-1000-1000         -         -      4100   3500         65        -        -
 """
 
 import itertools

@@ -1,6 +1,7 @@
 """From the phases of a stage to one training step: a pure function from (state, batch) to (state, metrics)."""
 
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -13,10 +14,16 @@ Metrics = dict[str, Array]
 Step = Callable[[TrainState, Batch], tuple[TrainState, Metrics]]
 
 
+def _mean_over_devices(tree: Any, axis_name: str) -> Any:
+    """Floats averaged; counters and keys, which are the same on all devices, as they are."""
+    return jax.tree.map(lambda leaf: jax.lax.pmean(leaf, axis_name) if jnp.issubdtype(leaf.dtype, jnp.floating) else leaf, tree)
+
+
 def update(phase: Phase, state: TrainState, batch: Batch, key: Key, axis_name: str | None) -> tuple[TrainState, Metrics]:
     """One gradient update of `phase`: the groups in `phase.trains` move, all others are constants of the loss.
 
-    Under `axis_name` (pmap) gradients, metrics and mutables are averaged over devices before they are used.
+    Under `axis_name` (pmap) gradients, metrics and mutables are averaged over devices before they are used; mutables that are not
+    floats must be the same on all devices.
     """
     context = Context(key=key, step=state.step, hparams=state.hparams, train=True)
     moving = group(state.params, phase.trains)
@@ -28,7 +35,7 @@ def update(phase: Phase, state: TrainState, batch: Batch, key: Key, axis_name: s
     (value, (metrics, mutables)), gradients = jax.value_and_grad(loss, has_aux=True)(moving)
     metrics = {'loss': value, **{name: jnp.mean(metric) for name, metric in metrics.items()}}
     if axis_name is not None:
-        gradients, metrics, mutables = jax.lax.pmean((gradients, metrics, mutables), axis_name)
+        gradients, metrics, mutables = _mean_over_devices((gradients, metrics, mutables), axis_name)
     updates, optimizer_state = phase.optimizer.update(gradients, state.optimizer_states[phase.name], moving)
     metrics['gradient_norm'] = optax.tree.norm(gradients)
     state = state.replace(

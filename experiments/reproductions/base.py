@@ -24,7 +24,7 @@ class Bench:
     Attributes:
         seeds: of parameters, order and noise; the data's own seed is in the configs.
         folders: of the data.
-        cache: where finished parts are kept; None keeps none.
+        cache: where finished parts are kept.
         smoke: the same code on the embedded digits for two epochs.
         ensemble: train all seeds as one vmapped program, instead of one after the other.
         say: takes a line of progress.
@@ -32,7 +32,7 @@ class Bench:
 
     seeds: Sequence[int] = (0, 1, 2)
     folders: Folders = dataclasses.field(default_factory=Folders)
-    cache: pathlib.Path | None = CACHE
+    cache: pathlib.Path = CACHE
     smoke: bool = False
     ensemble: bool = False
     say: Callable[[str], None] = print

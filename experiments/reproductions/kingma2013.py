@@ -1,5 +1,7 @@
 """Kingma & Welling 2013: the variational autoencoder's bound, and what more latents buy."""
 
+import itertools
+
 import jax
 import numpy as np
 
@@ -49,7 +51,7 @@ def run_latents(bench: Bench) -> Outcome:
 
     parts = {size: _train(bench, size, tuple(bench.seeds[:1])) for size in LATENTS}
     bounds = [part.values['test_elbo'] for part in parts.values()]
-    gains = [over_examples(more - fewer) for fewer, more in zip(bounds, bounds[1:], strict=False)]
+    gains = [over_examples(more - fewer) for fewer, more in itertools.pairwise(bounds)]
     smallest, name = min(gains, key=lambda gain: gain.mean), 'smallest gain in the test bound from 2 to 5 to 10 to 20 latents'
     figures = [Figure(name, smallest, 'nats', 'more latents do not hurt the bound', Tolerance('at least', 0.0))]
     for size, part in parts.items():
@@ -63,9 +65,9 @@ def run_latents(bench: Bench) -> Outcome:
 
 
 _TRAINING = (
-    '784-500-d-500-784, ReLU, Bernoulli decoder, Adam at 1e-3 held constant, batches of 128, 30 epochs, one sample of z. MNIST is '
-    'binarised once (one seeded Bernoulli draw for each of the splits). The test bound is taken at the end of the last epoch with '
-    'one sample of z an image.'
+    '784-500-d-500-784, ReLU, Bernoulli decoder, Adam at a constant 1e-3, batches of 128, 30 epochs, one sample of z. MNIST is '
+    'binarised once (one seeded Bernoulli draw for each of the splits). The test bound is taken after the last epoch with one '
+    'sample of z an image.'
 )
 TABLES = (
     Reproduction(

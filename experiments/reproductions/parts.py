@@ -91,10 +91,8 @@ def _progress(interval: loop.Interval, epochs: int) -> str:
     return f'epoch {interval.epoch:.0f} of {epochs}, loss {np.mean(loss):.5g}'
 
 
-def _file(bench: Bench, config: ConfigDict, dataset: Dataset, measure: Measure, seed: int) -> pathlib.Path | None:
+def _file(bench: Bench, config: ConfigDict, dataset: Dataset, measure: Measure, seed: int) -> pathlib.Path:
     """Named after all that a part depends on: config, seed, data, measurement, and the commit of the code."""
-    if bench.cache is None:
-        return None
     key = [{**plain(config), 'seed': seed}, dataset.fingerprint, measure.__module__, measure.__qualname__, _commit()]
     return bench.cache / f'{hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:24]}.npz'
 
@@ -104,16 +102,15 @@ def _commit() -> str:
     return git_state().get('commit', '')
 
 
-def _read(file: pathlib.Path | None) -> Values | None:
-    if file is None or not file.exists():
+def _read(file: pathlib.Path) -> Values | None:
+    if not file.exists():
         return None
     with np.load(file, allow_pickle=False) as arrays:
         return dict(arrays)
 
 
-def _write(file: pathlib.Path | None, values: Mapping[str, np.ndarray]) -> None:
-    if file is not None:
-        buffer = io.BytesIO()
-        np.savez_compressed(buffer, allow_pickle=False, **values)
-        with replacing(file) as temporary:
-            temporary.write_bytes(buffer.getvalue())
+def _write(file: pathlib.Path, values: Mapping[str, np.ndarray]) -> None:
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, allow_pickle=False, **values)
+    with replacing(file) as temporary:
+        temporary.write_bytes(buffer.getvalue())

@@ -83,12 +83,10 @@ def measured(figure: dict[str, Any]) -> str:
     return f'{with_error(figure["mean"], figure["standard_error"])} {figure["unit"]}'.strip()
 
 
-def lines(result: dict[str, Any]) -> list[str]:
-    """A line for each figure of a stored table."""
-    return [
-        f'{figure["name"]}: {measured(figure)}' + (f' ({figure["tolerance"]}: {figure["verdict"]})' if figure['tolerance'] else '')
-        for figure in result['figures']
-    ]
+def line(figure: dict[str, Any]) -> str:
+    """A figure in words, with its verdict where it has one."""
+    judged = f' ({figure["tolerance"]}: {figure["verdict"]})' if figure['tolerance'] else ''
+    return f'{figure["name"]}: {measured(figure)}{judged}'
 
 
 def listing(reproductions: Iterable[Reproduction], folder: pathlib.Path) -> str:
@@ -101,7 +99,7 @@ def listing(reproductions: Iterable[Reproduction], folder: pathlib.Path) -> str:
             block.append('  not measured yet')
         else:
             block.append(f'  {result["verdict"]} on {moment(result["provenance"]["started"])}, in {duration(result["seconds"])}')
-            block += [f'    {line}' for line in lines(result)]
+            block += [f'    {line(figure)}' for figure in result['figures']]
         blocks.append('\n'.join(block))
     return '\n\n'.join(blocks)
 

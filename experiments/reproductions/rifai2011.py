@@ -15,7 +15,7 @@ from experiments.reproductions.base import Bench, Outcome, Part, Reproduction
 from experiments.reproductions.figures import Figure, Tolerance, over_examples, ratio
 from experiments.reproductions.parts import Values, metrics, run_part
 
-GRID = (1.0, 2.0, 4.0, 8.0)
+GRID = (2.0, 4.0, 8.0)
 RATIO = 10.0
 EPOCHS = 20
 
@@ -40,7 +40,7 @@ def _train(bench: Bench, penalty_weight: float, seeds: tuple[int, ...] | None = 
 
 
 def _search(bench: Bench) -> tuple[float, list[dict[str, Any]]]:
-    """The smallest lambda of the grid that makes the validation norm `RATIO` times smaller (the last if none does), first seed."""
+    """The smallest lambda of the grid that makes the norm on validation `RATIO` times smaller, else the last; with one seed."""
     seeds, rows, chosen = tuple(bench.seeds[:1]), [], 0.0
     plain = _train(bench, 0.0, seeds).values
     for chosen in (0.0, *GRID):
@@ -84,14 +84,15 @@ TABLES = (
         name='rifai2011.jacobian',
         title='contractive against plain autoencoder, before fine-tuning',
         source='Rifai et al. 2011, Contractive auto-encoders, https://icml.cc/2011/papers/455_icmlpaper.pdf',
-        protocol='784-1000 sigmoid units, tied weights, sigmoid output, cross-entropy on grey MNIST, exact Jacobian penalty; Adam at '
-        f'1e-3, batches of 100, {EPOCHS} epochs, for the plain autoencoder (lambda 0) and the contractive one alike. The norm is the '
-        'mean over test images of the Frobenius norm of the Jacobian of the code; a unit is saturated where its activation is below '
-        '0.05 or above 0.95. The paper scales its norms in a way that it does not state, so only their ratio compares; it chose '
-        'lambda by the error after fine-tuning, which is not done here.',
+        protocol='784-1000 sigmoid units, tied weights, sigmoid output, cross-entropy on grey MNIST, exact Jacobian '
+        f'penalty; Adam at 1e-3, batches of 100, {EPOCHS} epochs, for the plain autoencoder (lambda 0) and the contractive '
+        'one alike. The norm is the mean over test images of the Frobenius norm of the Jacobian of the code; a unit is '
+        'saturated where its activation is below 0.05 or above 0.95. The paper scales its norms in a way that it does not '
+        'state, so only their ratio compares; it chose lambda by the error after fine-tuning, which is not done here.',
         target='mean norm of the Jacobian, AE over CAE, at least 10; saturated units of the CAE at least 75 %',
-        chosen=f'lambda: the smallest of {", ".join(f"{value:g}" for value in GRID)} that makes the mean norm on validation more than '
-        f'{RATIO:g} times smaller than with 0, seed 0. All else was not searched.',
+        chosen=f'lambda: the smallest of {", ".join(f"{value:g}" for value in GRID)} that makes the mean norm on validation more '
+        f'than {RATIO:g} times smaller than with 0, seed 0. The grid begins above 1, which an earlier run of 60 epochs had shown '
+        'to give 7.3. All else was not searched.',
         run=run,
     ),
 )

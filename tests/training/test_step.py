@@ -25,7 +25,7 @@ class Duel:
     selection = ('loss', 'min')
 
     def init(self, key, batch):
-        return {'a': {'w': jnp.ones((3,))}, 'b': {'w': 2 * jnp.ones((3,))}, 'still': {'w': jnp.zeros((3,))}}, {'calls': 0.0}
+        return {'a': {'w': jnp.ones((3,))}, 'b': {'w': 2 * jnp.ones((3,))}, 'still': {'w': jnp.zeros((3,))}}, {'calls': jnp.zeros(())}
 
 
 def pull(params, mutables, batch, context):
@@ -61,7 +61,7 @@ def test_a_step_is_what_optax_does_by_hand(repeats):
     state = begin(method, step=7)
     step_key = jax.random.fold_in(state.key, 7)
     params, momentum, calls = state.params, optax.sgd(0.2, momentum=0.9), 0
-    params, _, loss_a = by_hand(params, 'a', jax.random.fold_in(step_key, 0), calls, optax.sgd(0.1), optax.EmptyState())
+    params, _, loss_a = by_hand(params, 'a', jax.random.fold_in(step_key, 0), calls, optax.sgd(0.1), optax.sgd(0.1).init({'a': 0}))
     trace = momentum.init({'b': params['b']})
     for repeat in range(repeats):
         calls += 1

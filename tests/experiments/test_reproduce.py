@@ -1,0 +1,191 @@
+import dataclasses
+import json
+import pathlib
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from aejax.types import UserError
+from experiments import reproductions
+from experiments.configs import ae
+from experiments.reproductions import results
+from experiments.reproductions.base import Bench
+from experiments.reproductions.figures import Figure, Measured, Tolerance, over_examples, over_seeds, ratio
+from experiments.reproductions.parts import run_part
+
+ROOT = pathlib.Path(__file__).parents[2]
+
+
+def command(*arguments: str) -> subprocess.CompletedProcess[str]:
+    line = [sys.executable, '-m', 'experiments.reproduce', *arguments]
+    return subprocess.run(line, cwd=ROOT, capture_output=True, text=True, timeout=120)
+
+
+def bench(tmp_path: pathlib.Path, **changes: object) -> tuple[Bench, list[str]]:
+    said: list[str] = []
+    return dataclasses.replace(Bench((0,), cache=tmp_path / 'parts', smoke=True, say=said.append), **changes), said
+
+
+@pytest.mark.parametrize(
+    ('relation', 'bound', 'value', 'verdict'),
+    [
+        ('at most', 0.5, 0.5, 'reproduced'),
+        ('at most', 0.5, 0.51, 'missed'),
+        ('at least', -101.5, -101.2, 'reproduced'),
+        ('at least', -101.5, -101.6, 'missed'),
+        ('within ±', 0.01, -0.009, 'reproduced'),
+        ('within ±', 0.01, -0.02, 'missed'),
+        ('at least', 10.0, float('nan'), 'missed'),
+        ('at most', 10.0, float('nan'), 'missed'),
+        ('within ±', 10.0, float('nan'), 'missed'),
+    ],
+)
+def test_verdict(relation: str, bound: float, value: float, verdict: str) -> None:
+    figure = Figure('x', Measured(value, 0.1, 10, (value,)), '', tolerance=Tolerance(relation, bound))
+    assert figure.verdict == verdict
+    assert figure.to_json()['tolerance'].startswith(relation)
+
+
+def test_a_relation_that_does_not_exist_is_refused() -> None:
+    with pytest.raises(ValueError, match='about'):
+        Tolerance('about', 1.0)
+
+
+def test_measures_over_examples_and_seeds() -> None:
+    values = np.array([[1.0, 2.0, 6.0], [3.0, 4.0, 8.0]])
+    measured = over_examples(values)
+    assert measured.per_seed == (3.0, 5.0)
+    assert (measured.mean, measured.n) == (4.0, 3)
+    np.testing.assert_allclose(measured.standard_error, np.std([2.0, 3.0, 7.0], ddof=1) / np.sqrt(3))
+    assert over_seeds([1.0, 3.0]) == Measured(2.0, 1.0, None, (1.0, 3.0))
+    assert measured.scaled(-2.0, 1.0).mean == -10.0
+    assert measured.scaled(-2.0).standard_error == 2 * measured.standard_error
+
+
+def test_the_error_of_a_ratio_agrees_with_the_bootstrap() -> None:
+    random = np.random.RandomState(0)
+    below = random.gamma(4.0, size=400)
+    above = 0.3 * below + random.gamma(2.0, scale=0.2, size=400)
+    rows = random.randint(400, size=(4000, 400))
+    measured = ratio(above[None], below[None])
+    np.testing.assert_allclose(measured.mean, above.mean() / below.mean())
+    bootstrap = (above[rows].mean(axis=1) / below[rows].mean(axis=1)).std()
+    np.testing.assert_allclose(measured.standard_error, bootstrap, rtol=0.06)
+
+
+def test_smoke_run_writes_a_table_that_reads_back(tmp_path: pathlib.Path) -> None:
+    (table,) = reproductions.find('hinton2006.pca')
+    chosen, said = bench(tmp_path)
+    outcome = table.run(chosen)
+    path = results.write(table, outcome, chosen, tmp_path)
+    check_schema(json.loads(path.read_text()))
+    assert any('epoch 2 of 2' in line for line in said)
+    assert results.read(table.name, tmp_path)['verdict'] == 'missed', 'two epochs cannot beat PCA'
+    (row,) = results.table([table], tmp_path).splitlines()[2:]
+    assert row.endswith('| 300 | 1 | missed |')
+    listing = results.listing(reproductions.ALL, tmp_path)
+    assert listing.count('not measured yet') == len(reproductions.ALL) - 1
+    assert 'at most 0.5: missed' in listing
+
+
+def test_finished_parts_are_read_and_only_those(tmp_path: pathlib.Path) -> None:
+    chosen, said = bench(tmp_path)
+    first = run_part(chosen, 'first', ae.get_config())
+    said.clear()
+    both = run_part(chosen, 'again', ae.get_config(), seeds=(0, 1))
+    np.testing.assert_array_equal(both.values['test_squared_error'][0], first.values['test_squared_error'][0])
+    assert both.seconds[0] == first.seconds[0]
+    assert said[0] == 'again: seed 0 is finished already'
+    assert all('seed 1' in line for line in said[1:])
+    changed = ae.get_config()
+    changed.optimizer.learning_rate = 2e-3
+    other = run_part(chosen, 'other', changed)
+    assert not np.array_equal(other.values['test_squared_error'], first.values['test_squared_error'])
+
+
+def test_an_ensemble_gives_what_its_members_give_alone(tmp_path: pathlib.Path) -> None:
+    config = ae.get_config()
+    config.model.hidden = (16,)
+    alone = run_part(bench(tmp_path / 'a', seeds=(0, 1))[0], 'alone', config)
+    together = run_part(bench(tmp_path / 'b', seeds=(0, 1), ensemble=True)[0], 'together', config)
+    for name, values in alone.values.items():
+        np.testing.assert_allclose(together.values[name], values, rtol=1e-4)
+
+
+def check_schema(result: dict) -> None:
+    (table,) = reproductions.find(result['name'])
+    assert result['split'] == 'test'
+    assert set(result) >= {'source', 'protocol', 'target', 'preprocessing', 'binarisation', 'num_samples', 'seeds', 'seconds'}
+    assert result['provenance']['versions']['jax']
+    assert result['provenance']['data']['fingerprint']
+    assert set(result['hyperparameters']) == {'chosen', 'search'}
+    assert all(part['config']['method'] and part['seeds'] and part['seconds'] for part in result['parts'].values())
+    verdicts = [figure['verdict'] for figure in result['figures']]
+    assert set(verdicts) <= {'reproduced', 'missed', 'stated'}
+    assert result['verdict'] == ('missed' if 'missed' in verdicts else 'reproduced')
+    for figure in result['figures']:
+        check_figure(figure)
+    assert table.title == result['title']
+
+
+def check_figure(figure: dict) -> None:
+    np.testing.assert_allclose(figure['mean'], np.mean(figure['per_seed']), rtol=0.02)
+    assert (figure['tolerance'] is None) == (figure['verdict'] == 'stated')
+    if figure['tolerance']:
+        relation = next(name for name in ('at most', 'at least', 'within ±') if figure['tolerance'].startswith(name))
+        tolerance = Tolerance(relation, float(figure['tolerance'].removeprefix(relation)))
+        assert (figure['verdict'] == 'reproduced') == tolerance.met(figure['mean'])
+
+
+@pytest.mark.parametrize('table', reproductions.ALL, ids=lambda table: table.name)
+def test_committed_results(table: reproductions.Reproduction) -> None:
+    result = results.read(table.name, results.FOLDER)
+    assert result is not None, f'python -m experiments.reproduce {table.name}'
+    check_schema(result)
+    assert result['provenance']['data']['name'] == 'mnist'
+    assert result['provenance']['data']['sizes'] == {'train': 50_000, 'validation': 10_000, 'test': 10_000}
+    assert result['protocol'] == table.protocol, 'the protocol was changed after the figures were measured'
+    if table.name == 'kingma2013.latents':
+        assert (results.FOLDER / f'{table.name}.png').read_bytes().startswith(b'\x89PNG')
+
+
+def test_readme_holds_the_table() -> None:
+    begin, end = results.MARKERS
+    text = (ROOT / 'README.md').read_text() if (ROOT / 'README.md').exists() else ''
+    if begin not in text:
+        pytest.skip(f'README.md has no {begin}')
+    held = text.split(begin)[1].split(end)[0].strip()
+    if not held:
+        pytest.skip(f'README.md has nothing between {begin} and {end} yet')
+    assert held == results.table(reproductions.ALL, results.FOLDER), 'paste what `python -m experiments.reproduce --table` prints'
+
+
+def test_a_damaged_result_is_one_line(tmp_path: pathlib.Path) -> None:
+    (tmp_path / 'baldi1989.pca.json').write_text('{')
+    with pytest.raises(UserError, match=r'damaged.*again'):
+        results.read('baldi1989.pca', tmp_path)
+
+
+def test_names() -> None:
+    assert [table.name for table in reproductions.find('kingma2013')] == ['kingma2013.bound', 'kingma2013.latents']
+    with pytest.raises(UserError, match=r"'rifai2011.jacobain', did you mean rifai2011.jacobian"):
+        reproductions.find('rifai2011.jacobain')
+    assert len({table.name for table in reproductions.ALL}) == len(reproductions.ALL)
+
+
+def test_command_line_lists_and_refuses(tmp_path: pathlib.Path) -> None:
+    listed = command('--list', f'--results_dir={tmp_path}', 'hinton2006')
+    assert listed.returncode == 0, listed.stderr
+    assert listed.stdout.startswith('hinton2006.pca: deep autoencoder against PCA\n  target: ')
+    assert 'baldi1989' not in listed.stdout
+    unknown = command('kingma2013.bond', '--smoke')
+    assert unknown.returncode == 1
+    assert unknown.stderr.splitlines() == [
+        "error: there is no reproduction 'kingma2013.bond', did you mean kingma2013.bound? --list shows them all"
+    ]
+    wrong = command('--seeds=0,x', 'hinton2006', '--smoke')
+    assert wrong.returncode == 1
+    assert len(wrong.stderr.splitlines()) == 1
+    assert '--seeds=0,x' in wrong.stderr
