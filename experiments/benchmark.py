@@ -1,6 +1,7 @@
 """How fast it trains, as ratios taken in one process: to the matrix products it cannot do without, and between systems.
 
     python -m experiments.benchmark [--rounds=N] [--output=FILE] [--startup=false]
+    python -m experiments.benchmark --table     README's table, from experiments/results
 
 Everything is timed in turn, round after round, so that a machine that changes its speed changes it for all. Each figure is the
 median over rounds; each ratio is the median of the ratios within a round. Images are noise of MNIST's shape: no operation here
@@ -38,6 +39,7 @@ from experiments.torch_vae import torch_runner
 
 _ROUNDS = flags.DEFINE_integer('rounds', 7, 'how many times everything is timed', lower_bound=1)
 _OUTPUT = flags.DEFINE_string('output', None, 'where the JSON goes (default experiments/results/benchmark-PLATFORM.json)')
+_TABLE = flags.DEFINE_bool('table', False, "print README's table from what was measured before")
 _STARTUP = flags.DEFINE_bool('startup', True, 'time starts of the main job, cold and warm, too')
 
 SPEC = DataSpec('noise of the shape of mnist', (28, 28, 1), 'scale', num_examples=20_000)
@@ -217,8 +219,21 @@ def verdict(figure: Mapping[str, Any]) -> str:
     return ''
 
 
+def markdown(folder: pathlib.Path) -> str:
+    """README's table: a block for each benchmark-*.json in `folder`."""
+    blocks = []
+    for path in sorted(folder.glob('benchmark-*.json')):
+        stored = json.loads(path.read_text(encoding='utf-8'))
+        rows = [f'| {name} | {figure["value"]:,.3g} | {verdict(figure)} |' for name, figure in stored['figures'].items()]
+        blocks.append('\n'.join((f'On {stored["device"]}:', '', '| figure | value | target |', '| --- | --- | --- |', *rows)))
+    return '\n\n'.join(blocks)
+
+
 def main() -> None:
     """Measures, prints, writes."""
+    if _TABLE.value:
+        print(markdown(cli.HERE / 'results'))
+        return
     cli.enable_compilation_cache()
     seconds, figures = measure(_ROUNDS.value)
     if _STARTUP.value:

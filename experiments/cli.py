@@ -78,10 +78,13 @@ def enable_compilation_cache() -> None:
 
 
 def one_line(error: BaseException) -> str:
-    """What an exception says, on one line. A KeyError shows its text as a literal, maybe twice over: that is undone."""
+    """What an exception says, on one line. ml_collections passes texts on as literals, twice over even: that is undone."""
     text = str(error)
-    while isinstance(error, KeyError) and text[:1] in ('"', "'") and text[-1:] == text[:1]:
-        text = str(ast.literal_eval(text))
+    while text[:1] in ('"', "'") and text[-1:] == text[:1]:
+        try:
+            text = str(ast.literal_eval(text))
+        except (SyntaxError, ValueError):
+            break
     return ' '.join(text.split())
 
 
@@ -94,13 +97,35 @@ def fail(message: str, code: int = 1) -> None:
 def _parse(argv: list[str]) -> list[str]:
     """absl's parsing, with every way in which a command line can be wrong as one UserError."""
     try:
-        return flags.FLAGS(resolve_arguments(argv), known_only=False)
+        rest = flags.FLAGS(resolve_arguments(argv), known_only=False)
     except UserError:
         raise
     except flags.Error as error:
         raise UserError(f'{one_line(error)} (--help lists the flags)') from None
-    except (AttributeError, KeyError, TypeError, ValueError, SyntaxError, ImportError) as error:
-        raise UserError(f'in the config or its overrides: {one_line(error)}') from None
+    except SystemExit:  # --help was printed; absl ends that with 1, as if something were wrong
+        sys.exit(0)
+    except Exception as error:  # a config is a program: it can fail in any way
+        kind = '' if isinstance(error, AttributeError | KeyError) else f'{type(error).__name__}: '
+        raise UserError(f'in the config or its overrides: {kind}{one_line(error)}') from None
+    if rest[1:]:
+        raise UserError(f'unexpected argument {rest[1]!r} (--help lists the flags)')
+    return rest
+
+
+def describe(error: BaseException) -> tuple[str, int] | None:
+    """(message, exit code) of a failure that a user can mend; None for a bug, which deserves its traceback."""
+    if isinstance(error, UserError):
+        return one_line(error), 1
+    if isinstance(error, Interrupted):
+        return one_line(error), 128 + error.signal_number
+    if isinstance(error, KeyboardInterrupt):
+        return 'interrupted; what was written before stays', 128 + signal.SIGINT
+    if isinstance(error, OSError):
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+        return ('the disk is full; free some space and start the same command again. ' if full else '') + one_line(error), 1
+    if isinstance(error, MemoryError) or 'RESOURCE_EXHAUSTED' in str(error):
+        return f'out of memory; try a smaller batch_size or model. {one_line(error)[:200]}', 1
+    return None
 
 
 def run(main: Callable[[], None]) -> None:
@@ -108,25 +133,17 @@ def run(main: Callable[[], None]) -> None:
 
     def guarded(argv: Sequence[str]) -> None:
         logging.set_verbosity(logging.ERROR)
-        try:
-            if argv[1:]:
-                raise UserError(f'unexpected argument {argv[1]!r} (--help lists the flags)')
-            main()
-        except UserError as error:
-            fail(one_line(error))
-        except Interrupted as stopped:
-            fail(one_line(stopped), 128 + stopped.signal_number)
-        except KeyboardInterrupt:
-            fail('interrupted; what was written before stays', 128 + signal.SIGINT)
-        except OSError as error:
-            full = 'the disk is full; free some space and start the same command again. ' if error.errno == errno.ENOSPC else ''
-            fail(f'{full}{one_line(error)}')
+        main()
 
     def terminate(number: int, frame: object) -> None:
         raise Interrupted(number, 'terminated; what was written before stays')
 
     signal.signal(signal.SIGTERM, terminate)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         app.run(guarded, flags_parser=_parse)
-    except UserError as error:
-        fail(one_line(error))
+    except (Exception, KeyboardInterrupt) as error:
+        described = describe(error)
+        if described is None:
+            raise
+        fail(*described)

@@ -27,7 +27,7 @@ _TABLE = flags.DEFINE_bool('table', False, "print the README's table")
 _SMOKE = flags.DEFINE_bool('smoke', False, 'the same code on the embedded digits for two epochs; nothing is written')
 _FRESH = flags.DEFINE_bool('fresh', False, 'train again what is finished already')
 _SEEDS = flags.DEFINE_list('seeds', ['0', '1', '2'], 'seeds of parameters, order and noise')
-# Measured on two cores with three seeds: the vmapped program takes 1.3 to 1.7 times as long as one seed after the other, for
+# Measured on two busy cores with three seeds: the vmapped program takes about 1.5 times as long as one seed after the other, for
 # XLA's batched matrix products on the CPU do not reach the speed of single ones.
 _ENSEMBLE = flags.DEFINE_enum(
     'ensemble', 'auto', ['auto', 'yes', 'no'], 'all seeds as one vmapped program; auto: on accelerators, one by one on the CPU'
@@ -74,6 +74,7 @@ def _bench() -> Iterator['Bench']:
     """The bench that the flags describe; the finished parts of a smoke test or a fresh start are forgotten at its end."""
     import jax
 
+    from aejax.runs.provenance import git_state
     from aejax.runs.setup import Folders
     from experiments.reproductions.base import CACHE, Bench
 
@@ -81,7 +82,7 @@ def _bench() -> Iterator['Bench']:
     folders = Folders(flags.FLAGS.data_dir, flags.FLAGS.download_dir)
     with tempfile.TemporaryDirectory() as scratch:
         cache = pathlib.Path(scratch) if _SMOKE.value or _FRESH.value else CACHE
-        yield Bench(_seeds(), folders, cache, _SMOKE.value, ensemble, _say)
+        yield Bench(_seeds(), folders, cache, _SMOKE.value, ensemble, _say, git_state())
 
 
 def _seeds() -> tuple[int, ...]:

@@ -10,7 +10,11 @@ import time
 
 BEGAN = time.time()
 
-import pathlib  # noqa: E402 (the clock starts before the imports)
+from experiments.signals import stop_quietly  # noqa: E402 (the clock starts before the imports)
+
+stop_quietly()
+
+import pathlib  # noqa: E402
 import sys  # noqa: E402
 
 from absl import flags  # noqa: E402

@@ -22,14 +22,18 @@ COMPILED = '/jax/core/compile/backend_compile_duration'
 
 
 @contextlib.contextmanager
-def compilation_cache_in(folder: str) -> Iterator[None]:
-    """Programs compiled once are read again from `folder`: the loop compiles afresh at every call, and tests call it often."""
+def compilation_cache_in(folder: str, optimised: bool = True) -> Iterator[None]:
+    """Programs compiled once are read again from `folder`: the loop compiles afresh at every call, and tests call it often.
+
+    Compiling takes half as long, or less, where XLA need not optimise.
+    """
     settings = {
         'jax_compilation_cache_dir': folder,
         'jax_persistent_cache_min_compile_time_secs': 0,
         'jax_persistent_cache_min_entry_size_bytes': -1,
     }
-    before = {name: getattr(jax.config, name) for name in settings}
+    settings |= {} if optimised else {'jax_disable_most_optimizations': True}
+    before = {name: getattr(jax.config, name, False) for name in settings}
     for name, value in settings.items():
         jax.config.update(name, value)
     compilation_cache.reset_cache()

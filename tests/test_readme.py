@@ -10,6 +10,7 @@ import pytest
 
 import aejax
 from aejax.methods.ae import AE
+from experiments import benchmark
 
 README = pathlib.Path(__file__).parents[1] / 'README.md'
 
@@ -61,6 +62,14 @@ def test_the_ensemble_that_readme_shows(monkeypatch, tmp_path):
     names: dict = {}
     exec(compile(shown, 'README', 'exec'), names)
     assert np.shape(names['fit'].history[-1]['validation/elbo']) == (3,)
+
+
+def between(marker: str) -> str:
+    return re.search(rf'<!-- {marker} -->\n(.*?)\n?<!-- /{marker} -->', README.read_text(encoding='utf-8'), re.DOTALL)[1].strip()
+
+
+def test_the_benchmark_table_is_that_of_the_results():
+    assert between('benchmark') == benchmark.markdown(README.parent / 'experiments' / 'results')
 
 
 def test_every_config_that_readme_names_is_there():

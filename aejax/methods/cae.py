@@ -8,18 +8,20 @@ Source: Rifai et al. 2011, https://icml.cc/2011/papers/455_icmlpaper.pdf.
 
 import dataclasses
 import functools
+import math
 from collections.abc import Mapping
 
 import jax.numpy as jnp
 from ml_collections import ConfigDict
 
+from aejax.losses import jacobian_forms
 from aejax.losses.contractive import jacobian_penalty, jacobian_penalty_autodiff, jacobian_penalty_reference
 from aejax.methods.ae import AE, parts
 from aejax.models.activations import activation
 from aejax.models.mlp import MLP, dense_layers
 from aejax.types import Array, Batch, Context, DataSpec, LossOutput, Mutables, Params, Phase, Stage, UserError
 
-FORMS = ('auto', 'closed', 'forward', 'reverse', 'gram', 'jacfwd')
+FORMS = ('auto', *jacobian_forms.FORMS, 'jacfwd')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,6 +66,19 @@ class CAE(AE):
         return {**errors, 'jacobian_norm': jnp.sqrt(penalty)}
 
 
+def check_form(config: ConfigDict, spec: DataSpec) -> None:
+    """Raises UserError where the encoder of `config` has no penalty of the form that it asks for."""
+    model = config.model
+    if model.encoder != 'mlp':
+        raise UserError(f"penalty_form={config.penalty_form!r} needs model.encoder='mlp'; use 'auto' or 'jacfwd'")
+    sizes = (math.prod(spec.shape), *model.hidden, model.latents)
+    there = jacobian_forms.count_multiply_adds(sizes, config.batch_size, model.latent_activation == 'identity')
+    if config.penalty_form not in there:
+        raise UserError(
+            f"penalty_form={config.penalty_form!r} does not exist for layers {sizes}: choose 'auto' or {', '.join(there)}"
+        )
+
+
 def build(config: ConfigDict, spec: DataSpec) -> CAE:
     """The contractive autoencoder of `config`.
 
@@ -72,10 +87,8 @@ def build(config: ConfigDict, spec: DataSpec) -> CAE:
     """
     if config.penalty_form not in FORMS:
         raise UserError(f'penalty_form is {config.penalty_form!r}; choose one of {", ".join(FORMS)}')
-    if config.penalty_form not in ('auto', 'jacfwd') and config.model.encoder != 'mlp':
-        raise UserError(f"penalty_form={config.penalty_form!r} needs model.encoder='mlp'; use 'auto' or 'jacfwd'")
-    if config.penalty_form == 'closed' and config.model.hidden:
-        raise UserError("penalty_form='closed' is for one layer (model.hidden=()); 'auto' finds the cheapest for more")
     fields = parts(config, spec)
+    if config.penalty_form not in ('auto', 'jacfwd'):
+        check_form(config, spec)
     fields['hparams'] = {**fields['hparams'], 'penalty_weight': config.penalty_weight}
     return CAE(**fields, form=config.penalty_form)

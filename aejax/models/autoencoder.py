@@ -113,8 +113,10 @@ def check_config(config: ConfigDict, spec: DataSpec) -> None:
     if config.output == 'sigmoid' and not spec.is_unit_interval:
         raise UserError(f"model.output='sigmoid' cannot reach {spec.name} data outside [0, 1]; set model.output='identity'")
     activation(config.activation)
-    if min((config.latents, *config.hidden)) < 1:
-        raise UserError(f'model.latents={config.latents} and model.hidden={tuple(config.hidden)}: widths must be at least 1')
+    if any(not isinstance(width, int) or width < 1 for width in (config.latents, *config.hidden)):
+        raise UserError(
+            f'model.latents={config.latents} and model.hidden={tuple(config.hidden)}: widths must be whole numbers from 1 on'
+        )
 
 
 def from_config(config: ConfigDict, spec: DataSpec) -> Autoencoder:

@@ -17,7 +17,7 @@ def tensorboard(folder: pathlib.Path, step: int, enabled: bool) -> Iterator[Boar
         return
     from tensorboardX import SummaryWriter
 
-    with SummaryWriter(str(folder), purge_step=step + 1 if step else None) as writer:
+    with SummaryWriter(str(folder), purge_step=step + 1) as writer:
 
         def board(row: Mapping[str, Any]) -> None:
             for name, value in row.items():

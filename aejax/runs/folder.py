@@ -48,11 +48,14 @@ def read_config(folder: pathlib.Path) -> dict[str, Any]:
     """
     path = folder / CONFIG
     try:
-        return json.loads(path.read_text(encoding='utf-8'))
-    except FileNotFoundError:
+        value = json.loads(path.read_text(encoding='utf-8'))
+    except (FileNotFoundError, NotADirectoryError):
         raise UserError(f"{folder} is no run's folder: it has no {CONFIG}; train first") from None
     except (OSError, ValueError) as error:
-        raise UserError(f'{path} cannot be read: {error}') from None
+        raise UserError(f'{path} cannot be read ({error}); mend it, or start again with --overwrite') from None
+    if not isinstance(value, dict):
+        raise UserError(f'{path} holds no config; mend it, or start again with --overwrite')
+    return value
 
 
 def read_object(path: pathlib.Path) -> dict[str, Any]:
@@ -71,38 +74,70 @@ def locked(folder: pathlib.Path) -> Iterator[None]:
     Raises:
         UserError: if it cannot be made, or another process is at work in it.
     """
+    check_no_foreign_files(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         handle = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
     except OSError as error:
         raise UserError(f'cannot write in {folder}: {error.strerror}') from None
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UserError(f'another process is running in {folder}; wait for it or choose another --workdir') from None
+        remove_leftovers(folder)
         yield
-    except BlockingIOError:
-        raise UserError(f'another process is running in {folder}; wait for it or choose another --workdir') from None
     finally:
         os.close(handle)
 
 
+def check_no_foreign_files(folder: pathlib.Path) -> None:
+    """Raises UserError where `folder` holds files, but no run's; writes nothing."""
+    if folder.exists() and not folder.is_dir():
+        raise UserError(f'{folder} is a file, not a folder; choose another --workdir')
+    if folder.is_dir() and not (folder / CONFIG).exists():
+        foreign = sorted(path.name for path in folder.iterdir() if path.name != LOCK and not is_leftover(path))
+        if foreign:
+            raise UserError(f'{folder} is not empty and holds no run (there is {foreign[0]!r}); choose another --workdir')
+
+
+def is_leftover(path: pathlib.Path) -> bool:
+    """Whether `path` is the temporary file of a writer that was killed, see `aejax.files.replacing`."""
+    return path.name in {f'.{name}.part' for name in (CONFIG, PROVENANCE, SUMMARY, METRICS, REPORT)}
+
+
+def remove_leftovers(folder: pathlib.Path) -> None:
+    """Removes the temporary files of writers that were killed; the folder is locked, so nobody is writing."""
+    for path in folder.rglob('.*.part'):
+        path.unlink(missing_ok=True)
+
+
 def clear(folder: pathlib.Path) -> None:
-    """Removes what a run writes, and nothing else."""
-    for name in (CONFIG, PROVENANCE, SUMMARY, METRICS, REPORT):
-        (folder / name).unlink(missing_ok=True)
+    """Removes what a run writes, and nothing else; the config goes last, as the mark of a run's folder."""
     for name in (CHECKPOINTS, FIGURES, TENSORBOARD, SAMPLES):
         shutil.rmtree(folder / name, ignore_errors=True)
+    for path in (*(folder / name for name in (PROVENANCE, SUMMARY, METRICS, REPORT)), *folder.glob('evaluation-*.json')):
+        path.unlink(missing_ok=True)
+    (folder / CONFIG).unlink(missing_ok=True)
+
+
+def has_begun(folder: pathlib.Path) -> bool:
+    """Whether there is anything to lose: a row of metrics or a checkpoint."""
+    return bool(read_rows(folder / METRICS)) or any(path.name.isdecimal() for path in (folder / CHECKPOINTS).glob('*'))
 
 
 def check_free(folder: pathlib.Path, config: Mapping[str, Any], overwrite: bool) -> None:
     """Makes sure that `folder` is free for, or already belongs to, a run with this config; writes nothing.
 
+    A run that ended before its first logging interval has nothing to lose, and its folder is free.
+
     Raises:
         UserError: if it holds a run with another config, naming what differs, or files that are no run's.
     """
-    if not (folder / CONFIG).exists():
-        if foreign := [path.name for path in folder.iterdir() if path.name != LOCK]:
-            raise UserError(f'{folder} is not empty and holds no run (there is {foreign[0]!r}); choose another --workdir')
-    elif not overwrite and (changed := differences(read_config(folder), config)):
+    check_no_foreign_files(folder)
+    if overwrite or not (folder / CONFIG).exists() or not has_begun(folder):
+        return
+    if changed := differences(read_config(folder), config):
         more = f' and {len(changed) - 3} more' if len(changed) > 3 else ''
         raise UserError(
             f'{folder} holds a run with another config ({"; ".join(changed[:3])}{more}); '
@@ -112,7 +147,7 @@ def check_free(folder: pathlib.Path, config: Mapping[str, Any], overwrite: bool)
 
 def claim(folder: pathlib.Path, config: Mapping[str, Any], overwrite: bool) -> None:
     """Takes a folder that `check_free` found free: from here on it belongs to a run with this config."""
-    if overwrite:
+    if overwrite or not has_begun(folder):
         clear(folder)
     if not (folder / CONFIG).exists():
         write_json(folder / CONFIG, config)
@@ -122,11 +157,14 @@ def read_rows(path: pathlib.Path) -> list[dict[str, Any]]:
     """The rows of a metrics.jsonl, up to the first line that is not whole."""
     rows: list[dict[str, Any]] = []
     if path.exists():
-        for line in path.read_text(encoding='utf-8').splitlines():
+        for line in path.read_text(encoding='utf-8', errors='replace').splitlines():
             try:
-                rows.append(json.loads(line))
+                row = json.loads(line)
             except ValueError:
                 break
+            if not isinstance(row, dict) or 'step' not in row:
+                break
+            rows.append(row)
     return rows
 
 

@@ -23,7 +23,9 @@ def listening(say: Callable[[str], None]) -> Iterator[Callable[[], int | None]]:
         if noted:
             raise Interrupted(number, 'stopped at once; the last checkpoint stays')
         noted.append(number)
-        say('stopping at the end of this logging interval; once more stops at once')
+        # The signal may have come in the middle of a print, which cannot be entered twice.
+        with contextlib.suppress(RuntimeError):
+            say('stopping at the end of this logging interval; once more stops at once')
 
     try:
         before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}

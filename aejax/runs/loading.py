@@ -132,9 +132,10 @@ def _restore(checkpoints: Checkpoints, wanted: str | int, method: Method, spec: 
     steps = checkpoints.steps()
     if not steps:
         raise UserError(f'{checkpoints.directory} holds no checkpoint yet; train first')
-    step = {'last': steps[-1], 'best': checkpoints.best_step()}.get(str(wanted), wanted)
-    if step not in steps:
+    choices = {'last': steps[-1], 'best': checkpoints.best_step(), **{str(step): step for step in steps}}
+    step = choices.get(str(wanted))
+    if step is None:
         raise UserError(f"there is no checkpoint {wanted!r}; choose 'last', 'best' or one of {steps}")
     row = np.zeros((2, *spec.shape), np.float32)
     state = loop.initial_state(method, Resident({'x': row}, 1), spec, 0)
-    return checkpoints.restore(int(step), states.begin_stage(state, method.stages[loop.stage_index(method.stages, int(step))]))
+    return checkpoints.restore(step, states.begin_stage(state, method.stages[loop.stage_index(method.stages, step)]))

@@ -1,14 +1,16 @@
 """From a config to the things a run needs: data, method, source."""
 
 import dataclasses
+import math
 import os
 
 from ml_collections import ConfigDict
 
 from aejax import data, methods
 from aejax.data import Dataset
+from aejax.training.parallel import make_placement
 from aejax.training.sources import Resident, Source, stream_of
-from aejax.types import Method
+from aejax.types import Method, UserError
 
 
 @dataclasses.dataclass(frozen=True)
@@ -17,6 +19,23 @@ class Folders:
 
     data_dir: str | os.PathLike[str] | None = None
     download_dir: str | os.PathLike[str] | None = None
+
+
+def check(config: ConfigDict) -> None:
+    """Looks at the settings of the run itself, before it touches anything; method and data look at their own.
+
+    Raises:
+        UserError: on the first that cannot be.
+    """
+    for name in ('log_every', 'checkpoint_every'):
+        if not 0 < config[name] < math.inf:
+            raise UserError(f'{name}={config[name]} must be a positive number of epochs')
+    for name, seed in (('seed', config.seed), ('data.seed', config.data.seed)):
+        if not 0 <= seed < 2**32:
+            raise UserError(f'{name}={seed} must lie between 0 and {2**32 - 1}')
+    if config.test_checkpoint not in ('last', 'best'):
+        raise UserError(f"test_checkpoint is {config.test_checkpoint!r}; choose 'last' or 'best'")
+    make_placement(config.parallel, config.batch_size)
 
 
 def load_data(config: ConfigDict, folders: Folders = Folders()) -> Dataset:
@@ -41,5 +60,18 @@ def make_source(config: ConfigDict, dataset: Dataset) -> Source:
 
 
 def build(config: ConfigDict, dataset: Dataset) -> Method:
-    """The method of a config, for this data set."""
-    return methods.build(config, dataset.spec)
+    """The method of a config, for this data set.
+
+    Raises:
+        UserError: from the method, or where the config lacks what the method needs (it is that of another).
+    """
+    try:
+        return methods.build(config, dataset.spec)
+    except AttributeError as error:
+        # A ConfigDict tells of a missing key by an AttributeError around a KeyError; any other is a bug.
+        if not (error.args and isinstance(error.args[0], KeyError)):
+            raise
+        key = str(error.args[0]).strip('"\'')
+        raise UserError(
+            f'method {config.method!r} needs {key!r}, which this config does not have: is it of another method?'
+        ) from None

@@ -20,7 +20,7 @@ from aejax.runs.console import Console, Quiet, metrics_table
 from aejax.runs.figures import write_figures
 from aejax.runs.folder import CHECKPOINTS, FIGURES, METRICS, PROVENANCE, REPORT, SUMMARY, TENSORBOARD
 from aejax.runs.interruption import Interrupted, listening
-from aejax.runs.setup import Folders, build, load_data, make_source
+from aejax.runs.setup import Folders, build, check, load_data, make_source
 from aejax.training import loop
 from aejax.training import state as states
 from aejax.training.checkpoint import Checkpoints
@@ -95,14 +95,14 @@ def train(
         if not overwrite and stored.get('status') == 'finished' and (folder / REPORT).exists():
             console.say(f'{folder} is finished: nothing to do (--overwrite starts again)')
             return stored
+        check(config)
         dataset = load_data(config, where or Folders())
         method = build(config, dataset)
         # Only now, when data and method are known to be possible, does the folder become this run's.
         folders.claim(folder, folders.plain(config), overwrite)
         checkpoints = Checkpoints(folder / CHECKPOINTS, method.selection)
         run = Run(config, folder, dataset, method, make_source(config, dataset), checkpoints, console, began)
-        if not (folder / PROVENANCE).exists():
-            write_json(folder / PROVENANCE, provenance.collect(command, config.seed, dataset.describe()))
+        _note_provenance(run, command)
         try:
             state = _train(run, _resume(run))
         except loop.NonFiniteError as error:
@@ -111,6 +111,15 @@ def train(
         finally:
             checkpoints.close()
         return _finish(run, state)
+
+
+def _note_provenance(run: Run, command: Sequence[str]) -> None:
+    """Writes where the run comes from, or compares its data with what is there."""
+    stored = folders.read_object(run.folder / PROVENANCE).get('data', {})
+    if not stored:
+        write_json(run.folder / PROVENANCE, provenance.collect(command, run.config.seed, run.dataset.describe()))
+    elif stored.get('fingerprint') != run.dataset.fingerprint:
+        run.console.say(f'warning: the {run.dataset.spec.name} data is not what this run began with: its fingerprint differs')
 
 
 def _resume(run: Run) -> TrainState | None:
@@ -145,16 +154,20 @@ def _train(run: Run, state: TrainState | None) -> TrainState:
             state, values = interval.state, means(validate(interval.state))
             loop.check_finite({f'validation/{name}': value for name, value in values.items()}, interval.stage, interval.step)
             _log(run, interval, values, board)
-            number = signalled()
-            if number or _checkpoint_due(run, interval):
-                run.checkpoints.save(state, values)
-            if number:
-                run.checkpoints.close()
-                raise Interrupted(
-                    number, f'stopped at step {interval.step} of {run.total_steps}; the same command goes on from there'
-                )
+            number, due = signalled(), _checkpoint_due(run, interval)
+            if number or due:
+                # Only checkpoints that fall due can be the best: which is best must not depend on when a run was stopped.
+                run.checkpoints.save(state, values if due else None)
+            _stop_where_asked(run, number, interval.step)
+        _stop_where_asked(run, signalled(), run.total_steps)
     assert state is not None
     return state
+
+
+def _stop_where_asked(run: Run, number: int | None, step: int) -> None:
+    """Raises Interrupted where a signal came."""
+    if number:
+        raise Interrupted(number, f'stopped at step {step} of {run.total_steps}; the same command goes on from there')
 
 
 def _log(run: Run, interval: loop.Interval, values: Mapping[str, float], board: Board) -> None:
@@ -202,8 +215,8 @@ def _finish(run: Run, state: TrainState) -> dict[str, Any]:
         'metrics': final_figures(run.method, run.dataset, state, 'test'),
         'checkpoint': run.config.test_checkpoint,
         'steps': run.total_steps,
-        'epochs': run.rows[-1]['epoch'],
-        'seconds': run.rows[-1]['seconds'],
+        'epochs': run.total_steps / run.source.steps_per_epoch,
+        'seconds': run.rows[-1]['seconds'] if run.rows else None,
         'throughput_examples_per_second': float(np.median(speeds)) if speeds else None,
         'seconds_to_first_step': run.first_step_seconds,
         'best': {'step': best, 'metric': metric, 'value': best_rows[0][metric]} if best_rows else None,

@@ -4,12 +4,16 @@ Orbax writes in the background and commits by a rename. Once a checkpoint is com
 digests.json beside it: a damaged one is recognised before anything tries to read it.
 """
 
+import contextlib
+import errno
 import hashlib
 import json
 import logging
+import os
 import pathlib
+import re
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Literal
 
 import jax
@@ -40,11 +44,34 @@ def file_digests(folder: pathlib.Path) -> dict[str, str]:
     return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
+def check_room(directory: pathlib.Path, fields: Mapping[str, Any]) -> None:
+    """Raises OSError where the disk has no room for `fields` and a little more: found early, nothing is left half-written."""
+    needed = sum(leaf.nbytes for leaf in jax.tree.leaves(fields)) + 2**20
+    if shutil.disk_usage(directory).free < needed:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(directory))
+
+
+@contextlib.contextmanager
+def writing(directory: pathlib.Path) -> Iterator[None]:
+    """What TensorStore raises when a file cannot be written (a ValueError with the system's error in its text), as an OSError."""
+    try:
+        yield
+    except (ValueError, RuntimeError) as error:
+        code = re.search(r"os_error_code='(\d+)'", str(error))
+        if code is None:
+            raise
+        raise OSError(int(code[1]), os.strerror(int(code[1])), str(directory)) from error
+
+
 class Checkpoints:
     """The checkpoints of one run's folder. Writing is atomic and goes on in the background; `close` waits for it."""
 
     def __init__(self, directory: pathlib.Path, selection: tuple[str, Literal['min', 'max']], read_only: bool = False):
-        """Opens, or makes, `directory`; the best checkpoint is chosen by `selection`, (metric, 'min' or 'max')."""
+        """Opens, or makes, `directory`; the best checkpoint is chosen by `selection`, (metric, 'min' or 'max').
+
+        Raises:
+            UserError: if `read_only`, and the metrics of a checkpoint cannot be read.
+        """
         import orbax.checkpoint as ocp
         from orbax.checkpoint.checkpoint_managers import preservation_policy as keep
 
@@ -53,7 +80,13 @@ class Checkpoints:
         self._ocp = ocp
         self.directory = directory.absolute()
         self.metric, self.mode = selection
-        best = keep.BestN(get_metric_fn=lambda metrics: metrics[self.metric], reverse=self.mode == 'min', n=1)
+        self._dropped = [self._drop(folder, read_only) for folder in self._folders() if self._metrics_are_damaged(folder)]
+        best = keep.BestN(
+            get_metric_fn=lambda metrics: metrics[self.metric],
+            reverse=self.mode == 'min',
+            n=1,
+            keep_checkpoints_without_metrics=False,
+        )
         options = ocp.CheckpointManagerOptions(
             best_fn=lambda metrics: metrics[self.metric],
             best_mode=self.mode,
@@ -63,20 +96,44 @@ class Checkpoints:
         )
         self._manager = ocp.CheckpointManager(self.directory, options=options)
 
-    def save(self, state: TrainState, metrics: Mapping[str, float]) -> None:
+    def _folders(self) -> list[pathlib.Path]:
+        return sorted(path for path in self.directory.glob('*') if path.name.isdigit())
+
+    def _metrics_are_damaged(self, folder: pathlib.Path) -> bool:
+        """Whether Orbax, which reads the metrics of every checkpoint as it opens a folder, would stop at this one."""
+        try:
+            return self.metric not in json.loads((folder / 'metrics' / 'metrics').read_text())
+        except FileNotFoundError:
+            return False
+        except (ValueError, TypeError):
+            return True
+
+    def _drop(self, folder: pathlib.Path, read_only: bool) -> str:
+        message = f'checkpoint {folder} is damaged: its metrics cannot be read'
+        if read_only:
+            raise UserError(f'{message}; the command that trained it removes it and goes on from the one before')
+        shutil.rmtree(folder)
+        return message
+
+    def save(self, state: TrainState, metrics: Mapping[str, float] | None) -> None:
         """Stores `state` under its step; `metrics`, of the validation split, decide which checkpoint is the best.
+
+        One without metrics is there to go on from, and is never the best.
 
         Raises:
             OSError: if this one, or the one before, could not be written.
         """
         self._seal()
         fields = to_host(state)
+        check_room(self.directory, fields)
         items = self._ocp.args.Composite(state=self._ocp.args.StandardSave(fields))
-        self._manager.save(int(fields['step']), args=items, metrics=dict(metrics), force=True)
+        with writing(self.directory):
+            self._manager.save(int(fields['step']), args=items, metrics=dict(metrics) if metrics else None, force=True)
 
     def _seal(self) -> None:
         """Waits for what is being written, then records its digests and forgets those of checkpoints that are gone."""
-        self._manager.wait_until_finished()
+        with writing(self.directory):
+            self._manager.wait_until_finished()
         known = self._digests()
         digests = {str(step): known.get(str(step)) or file_digests(self.directory / str(step)) for step in self.steps()}
         if digests != known:
@@ -122,13 +179,15 @@ class Checkpoints:
             UserError: if there are checkpoints, but none can be read.
         """
         steps = self.steps()
+        for message in self._dropped:
+            warn(f'{message}; falling back to the one before')
         for step in reversed(steps):
             try:
                 return self.restore(step, template_at(step))
             except UserError as error:
                 warn(f'{error}; falling back to the one before')
                 self._remove(step)
-        if steps:
+        if steps or self._dropped:
             raise UserError(f'no checkpoint in {self.directory} can be read; start again with --overwrite')
         return None
 
@@ -142,7 +201,8 @@ class Checkpoints:
         Raises:
             OSError: if it could not be.
         """
-        try:
-            self._seal()
-        finally:
-            self._manager.close()
+        with writing(self.directory):
+            try:
+                self._seal()
+            finally:
+                self._manager.close()

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 
 from aejax.training.loop import initial_state
 from aejax.training.sources import Source
-from aejax.training.state import with_hparams
+from aejax.training.state import take, with_hparams
 from aejax.types import DataSpec, Method, TrainState
 
 
@@ -35,4 +35,4 @@ def initial_states(
 
 def member(states: TrainState, index: int) -> TrainState:
     """The state of one member."""
-    return jax.tree.map(lambda leaf: leaf[index], states)
+    return take(states, index)

@@ -10,10 +10,12 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 from aejax.training.program import Prepare, Program, make_program
+from aejax.training.state import take
 from aejax.types import Batch, Stage, TrainState, UserError
 
 AXIS = 'data'
@@ -36,8 +38,12 @@ class Placement:
 
 
 def _copy_to(sharding: NamedSharding) -> Callable[[Any], Any]:
-    # may_alias=False: the program donates its state, and an aliased buffer would be deleted under its owner.
-    return lambda tree: jax.tree.map(lambda leaf: jax.device_put(leaf, sharding, may_alias=False), tree)
+    # The program donates its state. device_put shares the buffer of the device that holds an array already, whatever may_alias
+    # says, and donation would then delete it under its owner (or twice, where two leaves are one array).
+    def copy(leaf: Any) -> Any:
+        return jax.device_put(jnp.copy(leaf) if isinstance(leaf, jax.Array) else leaf, sharding, may_alias=False)
+
+    return lambda tree: jax.tree.map(copy, tree)
 
 
 def _jit_placement(mesh: Mesh, members: bool) -> Placement:
@@ -61,7 +67,7 @@ def _pmap_placement(mesh: Mesh) -> Placement:
 
     def place(tree: Any) -> Any:
         def spread(leaf: Any) -> Any:
-            stacked = jax.numpy.stack([leaf] * count)
+            stacked = jnp.stack([leaf] * count)
             return jax.device_put(stacked, per_device)
 
         return jax.tree.map(spread, tree)
@@ -72,14 +78,11 @@ def _pmap_placement(mesh: Mesh) -> Placement:
 
         def call(state: TrainState, data: Batch, stage_start: Any, num_steps: Any) -> tuple[TrainState, Any]:
             state, sums = mapped(state, data, stage_start, num_steps)
-            return state, collect(sums)
+            return state, take(sums, 0)
 
         return call
 
-    def collect(tree: Any) -> Any:
-        return jax.tree.map(lambda leaf: leaf[0], tree)
-
-    return Placement(compile_stage, place, collect)
+    return Placement(compile_stage, place, lambda tree: take(tree, 0))
 
 
 def make_placement(mode: str = 'jit', batch_size: int = 1, members: bool = False, devices: Any = None) -> Placement:

@@ -1,11 +1,12 @@
 """Making a `TrainState`, and handing it from one stage to the next."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 
-from aejax.types import Batch, Key, Method, Params, Stage, TrainState, UserError
+from aejax.types import Array, Batch, Key, Method, Params, Stage, TrainState, UserError
 
 
 def create(method: Method, key: Key, batch: Batch) -> TrainState:
@@ -53,3 +54,15 @@ def with_hparams(state: TrainState, stage: Stage, values: Mapping[str, float]) -
         raise UserError(f'no hyper-parameter {unknown[0]!r}; there are {", ".join(sorted(known))}')
     arrays = {name: jnp.asarray(value, jnp.float32) for name, value in values.items()}
     return begin_stage(state.replace(hparams={**state.hparams, **arrays}), stage)
+
+
+def take(tree: Any, index: int) -> Any:
+    """Row `index` of every leaf: one member of an ensemble, the copy of one device."""
+
+    def one(leaf: Array) -> Array:
+        # By its data: a slice of a key that a step has folded counts as a second use of it (jax_debug_key_reuse).
+        if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
+            return jax.random.wrap_key_data(jax.random.key_data(leaf)[index])
+        return leaf[index]
+
+    return jax.tree.map(one, tree)

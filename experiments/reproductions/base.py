@@ -28,6 +28,7 @@ class Bench:
         smoke: the same code on the embedded digits for two epochs.
         ensemble: train all seeds as one vmapped program, instead of one after the other.
         say: takes a line of progress.
+        git: the state of the code when the command began, as in a run's provenance.
     """
 
     seeds: Sequence[int] = (0, 1, 2)
@@ -36,6 +37,7 @@ class Bench:
     smoke: bool = False
     ensemble: bool = False
     say: Callable[[str], None] = print
+    git: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     def config(self, config: ConfigDict) -> ConfigDict:
         """A copy of `config`, cut down for a smoke test."""

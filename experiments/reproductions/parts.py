@@ -1,6 +1,5 @@
 """Parts: one config, trained with every seed and measured; what is finished is kept, so that an interruption loses one part."""
 
-import functools
 import hashlib
 import io
 import json
@@ -15,7 +14,6 @@ from aejax.data import Dataset
 from aejax.evaluation.per_example import make_evaluator
 from aejax.files import replacing
 from aejax.runs.folder import plain
-from aejax.runs.provenance import git_state
 from aejax.runs.setup import build, load_data
 from aejax.runs.train import EVALUATION_SEED
 from aejax.training import ensemble, loop
@@ -92,14 +90,9 @@ def _progress(interval: loop.Interval, epochs: int) -> str:
 
 
 def _file(bench: Bench, config: ConfigDict, dataset: Dataset, measure: Measure, seed: int) -> pathlib.Path:
-    """Named after all that a part depends on: config, seed, data, measurement, and the commit of the code."""
-    key = [{**plain(config), 'seed': seed}, dataset.fingerprint, measure.__module__, measure.__qualname__, _commit()]
+    """Named after all that a part depends on: config, seed, data, measurement, commit."""
+    key = [{**plain(config), 'seed': seed}, dataset.fingerprint, measure.__module__, measure.__qualname__, bench.git]
     return bench.cache / f'{hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:24]}.npz'
-
-
-@functools.cache
-def _commit() -> str:
-    return git_state().get('commit', '')
 
 
 def _read(file: pathlib.Path) -> Values | None:

@@ -10,7 +10,7 @@ from aejax.runs import provenance
 from aejax.runs.folder import plain
 from aejax.types import UserError
 from aejax.visualization.numbers import duration, moment, with_error
-from experiments.reproductions.base import Bench, Outcome, Reproduction
+from experiments.reproductions.base import Bench, Outcome, Part, Reproduction
 from experiments.reproductions.figures import MISSED, STATED
 
 FOLDER = pathlib.Path(__file__).parents[1] / 'results'
@@ -46,10 +46,15 @@ def content(reproduction: Reproduction, outcome: Outcome, bench: Bench) -> dict[
         },
         'seconds': sum(sum(part.seconds) for part in parts.values()),
         'ensemble': bench.ensemble,
-        'provenance': provenance.collect(
-            ['python', '-m', 'experiments.reproduce', reproduction.name], first.seeds[0], first.data
-        ),
+        'provenance': _provenance(reproduction, first, bench),
     }
+
+
+def _provenance(reproduction: Reproduction, part: Part, bench: Bench) -> dict[str, Any]:
+    """As of a run, but with the code as it was when the command began and the time at which it was done."""
+    collected = provenance.collect(['python', '-m', 'experiments.reproduce', reproduction.name], part.seeds[0], part.data)
+    finished = collected.pop('started')
+    return {**collected, 'git': dict(bench.git), 'finished': finished}
 
 
 def write(reproduction: Reproduction, outcome: Outcome, bench: Bench, folder: pathlib.Path) -> pathlib.Path:
@@ -98,7 +103,7 @@ def listing(reproductions: Iterable[Reproduction], folder: pathlib.Path) -> str:
         if result is None:
             block.append('  not measured yet')
         else:
-            block.append(f'  {result["verdict"]} on {moment(result["provenance"]["started"])}, in {duration(result["seconds"])}')
+            block.append(f'  {result["verdict"]} on {moment(result["provenance"]["finished"])}, in {duration(result["seconds"])}')
             block += [f'    {line(figure)}' for figure in result['figures']]
         blocks.append('\n'.join(block))
     return '\n\n'.join(blocks)

@@ -6,6 +6,7 @@ import sys
 
 import numpy as np
 import pytest
+from ml_collections import ConfigDict
 
 from aejax.types import UserError
 from experiments import reproductions
@@ -26,6 +27,12 @@ def command(*arguments: str) -> subprocess.CompletedProcess[str]:
 def bench(tmp_path: pathlib.Path, **changes: object) -> tuple[Bench, list[str]]:
     said: list[str] = []
     return dataclasses.replace(Bench((0,), cache=tmp_path / 'parts', smoke=True, say=said.append), **changes), said
+
+
+def small_config() -> ConfigDict:
+    config = ae.get_config()
+    config.model.hidden = (16,)
+    return config
 
 
 @pytest.mark.parametrize(
@@ -92,24 +99,22 @@ def test_smoke_run_writes_a_table_that_reads_back(tmp_path: pathlib.Path) -> Non
 
 def test_finished_parts_are_read_and_only_those(tmp_path: pathlib.Path) -> None:
     chosen, said = bench(tmp_path)
-    first = run_part(chosen, 'first', ae.get_config())
+    config = small_config()
+    first = run_part(chosen, 'first', config)
     said.clear()
-    both = run_part(chosen, 'again', ae.get_config(), seeds=(0, 1))
+    both = run_part(chosen, 'again', config, seeds=(0, 1))
     np.testing.assert_array_equal(both.values['test_squared_error'][0], first.values['test_squared_error'][0])
     assert both.seconds[0] == first.seconds[0]
     assert said[0] == 'again: seed 0 is finished already'
     assert all('seed 1' in line for line in said[1:])
-    changed = ae.get_config()
-    changed.optimizer.learning_rate = 2e-3
-    other = run_part(chosen, 'other', changed)
+    config.optimizer.learning_rate = 2e-3
+    other = run_part(chosen, 'other', config)
     assert not np.array_equal(other.values['test_squared_error'], first.values['test_squared_error'])
 
 
 def test_an_ensemble_gives_what_its_members_give_alone(tmp_path: pathlib.Path) -> None:
-    config = ae.get_config()
-    config.model.hidden = (16,)
-    alone = run_part(bench(tmp_path / 'a', seeds=(0, 1))[0], 'alone', config)
-    together = run_part(bench(tmp_path / 'b', seeds=(0, 1), ensemble=True)[0], 'together', config)
+    alone = run_part(bench(tmp_path / 'a', seeds=(0, 1))[0], 'alone', small_config())
+    together = run_part(bench(tmp_path / 'b', seeds=(0, 1), ensemble=True)[0], 'together', small_config())
     for name, values in alone.values.items():
         np.testing.assert_allclose(together.values[name], values, rtol=1e-4)
 
@@ -147,6 +152,8 @@ def test_committed_results(table: reproductions.Reproduction) -> None:
     assert result['provenance']['data']['name'] == 'mnist'
     assert result['provenance']['data']['sizes'] == {'train': 50_000, 'validation': 10_000, 'test': 10_000}
     assert result['protocol'] == table.protocol, 'the protocol was changed after the figures were measured'
+    assert result['provenance']['git']['commit']
+    assert set(result['provenance']) >= {'versions', 'device', 'command', 'finished'}
     if table.name == 'kingma2013.latents':
         assert (results.FOLDER / f'{table.name}.png').read_bytes().startswith(b'\x89PNG')
 

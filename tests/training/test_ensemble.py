@@ -33,7 +33,7 @@ def test_a_member_is_its_solo_run(source, together, index):
     values = {name: values[index] for name, values in HPARAMS.items()}
     alone = run(method, source, digits().spec, 100, state=states.with_hparams(state, method.stages[0], values))
     for one, all_ in zip(alone, together, strict=True):
-        assert_close(jax.tree.map(lambda leaf: leaf[index], all_.state['params']), one.state['params'])  # noqa: B023
+        assert_close(jax.tree.map(lambda leaf: leaf[index], all_.state['params']), one.state['params'])
         assert_close({name: value[index] for name, value in all_.metrics.items()}, dict(one.metrics))
 
 
@@ -87,5 +87,7 @@ def test_fit_gives_history_and_members():
     assert several.history[1]['validation/squared_error'].shape == several.history[1]['lower/loss'].shape == (2,)
     assert np.all(several.history[1]['validation/squared_error'] < several.history[0]['validation/squared_error'])
     alone = fit(method, digits(), batch_size=100, seed=0)
-    np.testing.assert_allclose(alone.history[1]['validation/squared_error'], several.history[1]['validation/squared_error'][0], rtol=1e-3)
+    np.testing.assert_allclose(
+        alone.history[1]['validation/squared_error'], several.history[1]['validation/squared_error'][0], rtol=1e-3
+    )
     assert_close(alone.state.params, ensemble.member(several.state, 0).params)

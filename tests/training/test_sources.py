@@ -75,7 +75,7 @@ def test_inputs_are_computed_once_a_stage_and_after_resuming():
 
 
 def test_a_stage_on_codes_in_a_stream_is_refused():
-    with pytest.raises(UserError, match="stage 'second' maps its inputs.*data.streaming=False"):
+    with pytest.raises(UserError, match=r"stage 'second' maps its inputs.*data.streaming=False"):
         stack_run(source=streamed())
 
 

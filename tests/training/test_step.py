@@ -25,7 +25,9 @@ class Duel:
     selection = ('loss', 'min')
 
     def init(self, key, batch):
-        return {'a': {'w': jnp.ones((3,))}, 'b': {'w': 2 * jnp.ones((3,))}, 'still': {'w': jnp.zeros((3,))}}, {'calls': jnp.zeros(())}
+        return {'a': {'w': jnp.ones((3,))}, 'b': {'w': 2 * jnp.ones((3,))}, 'still': {'w': jnp.zeros((3,))}}, {
+            'calls': jnp.zeros(())
+        }
 
 
 def pull(params, mutables, batch, context):
@@ -61,7 +63,9 @@ def test_a_step_is_what_optax_does_by_hand(repeats):
     state = begin(method, step=7)
     step_key = jax.random.fold_in(state.key, 7)
     params, momentum, calls = state.params, optax.sgd(0.2, momentum=0.9), 0
-    params, _, loss_a = by_hand(params, 'a', jax.random.fold_in(step_key, 0), calls, optax.sgd(0.1), optax.sgd(0.1).init({'a': 0}))
+    params, _, loss_a = by_hand(
+        params, 'a', jax.random.fold_in(step_key, 0), calls, optax.sgd(0.1), optax.sgd(0.1).init({'a': 0})
+    )
     trace = momentum.init({'b': params['b']})
     for repeat in range(repeats):
         calls += 1
@@ -121,9 +125,9 @@ def test_begin_stage_takes_the_learning_rate_of_the_hparams():
     assert {name: pytest.approx(float(value)) for name, value in fast.hparams.items()} == {'learning_rate': 0.5, 'noise': 0.3}
     second = states.begin_stage(fast, method.stages[1])
     assert float(second.optimizer_states['upper'].hyperparams['learning_rate']) == 0.5
-    assert float(states.begin_stage(state, method.stages[1]).optimizer_states['upper'].hyperparams['learning_rate']) == pytest.approx(
-        3e-3
-    )
+    assert float(
+        states.begin_stage(state, method.stages[1]).optimizer_states['upper'].hyperparams['learning_rate']
+    ) == pytest.approx(3e-3)
 
 
 def test_an_unknown_hyperparameter_is_named_with_the_choices():

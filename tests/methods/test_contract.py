@@ -1,0 +1,290 @@
+"""What every method owes, whichever it is: each module of aejax.methods, on the data of its own config, cut to three epochs."""
+
+import dataclasses
+import functools
+import importlib
+import pkgutil
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from aejax import data, methods, preprocessing
+from aejax.evaluation.per_example import make_evaluator
+from aejax.training import ensemble, loop
+from aejax.training import state as states
+from aejax.training.checkpoint import Checkpoints, from_host, to_host
+from aejax.training.parallel import make_placement
+from aejax.training.sources import Resident
+from aejax.training.step import update
+from aejax.types import Context, DataSpec, Method
+from experiments import configs
+from tests.support import Interval, assert_close, assert_equal_bytes, compilation_cache_in, compilations, run
+
+EPOCHS = 3
+SEED = 1
+NUM_TEST = 130
+"""Of the examples that are evaluated: a multiple of no batch size used here."""
+KEY = functools.partial(jax.random.key, 5)
+
+
+@pytest.fixture(scope='module', autouse=True)
+def _programs_are_kept(tmp_path_factory):
+    with compilation_cache_in(str(tmp_path_factory.mktemp('programs')), optimised=False):
+        yield
+
+
+@dataclasses.dataclass
+class Case:
+    """A method, its data, and a run of it on one device with a learning rate and a hyper-parameter of its own."""
+
+    method: Method
+    spec: DataSpec
+    dataset: data.Dataset
+    batch_size: int
+    usual: dict[str, float]
+    values: dict[str, float]
+    start: Any
+    runs: list[Interval]
+    compiled: list[str]
+
+    @property
+    def source(self) -> Resident:
+        return Resident(self.dataset.split('train'), self.batch_size)
+
+    def run(self, **options) -> list[Interval]:
+        return run(self.method, self.source, self.spec, self.batch_size, **{'log_every': 0.6, **options})
+
+    @functools.cached_property
+    def evaluate(self):
+        def call(state, batch, key):
+            context = Context(key=key, step=state.step, hparams=state.hparams, train=False)
+            return self.method.evaluate(state.params, state.mutables, batch, context)
+
+        return jax.jit(call)
+
+    @property
+    def last(self):
+        return from_host(self.runs[-1].state)
+
+    @property
+    def test(self) -> dict:
+        return {name: leaf[:NUM_TEST] for name, leaf in self.dataset.split('test').items()}
+
+
+def small_config(name: str):
+    """The method's config without variant, in few epochs."""
+    try:
+        config = importlib.import_module(f'experiments.configs.{name}').get_config('')
+    except ModuleNotFoundError:
+        pytest.fail(f'aejax/methods/{name}.py has no experiments/configs/{name}.py: every method needs one', pytrace=False)
+    assert config.method == name
+    with config.unlocked():
+        config.update({key: EPOCHS for key in config if key.endswith('epochs')})
+    return config
+
+
+@functools.cache
+def case(name: str) -> Case:
+    config = small_config(name)
+    section = config.data
+    dataset = data.load(section.name, preprocessing=section.preprocessing, seed=section.seed, patch_size=section.patch_size)
+    method, source = methods.build(config, dataset.spec), Resident(dataset.split('train'), config.batch_size)
+    state = loop.initial_state(method, source, dataset.spec, SEED)
+    rate = float(next(iter(state.optimizer_states.values())).hyperparams['learning_rate'])
+    usual = {'learning_rate': rate, **{name: float(value) for name, value in state.hparams.items()}}
+    values = {name: 0.5 * usual[name] for name in list(usual)[:2]}
+    start = to_host(states.with_hparams(state, method.stages[0], values))
+    made = Case(method, dataset.spec, dataset, config.batch_size, usual, values, start, [], [])
+    with compilations() as made.compiled:
+        made.runs += made.run(state=from_host(start))
+    return made
+
+
+@pytest.fixture(params=methods.names())
+def it(request) -> Case:
+    return case(request.param)
+
+
+def in_model_space(it: Case) -> dict:
+    """The examples that are evaluated, grey where training draws binary ones."""
+    return preprocessing.prepare(jax.tree.map(jnp.asarray, it.test), still(it.spec), jax.random.key(0))
+
+
+def still(spec: DataSpec) -> DataSpec:
+    """`spec` without the draws of dynamic binarisation."""
+    return dataclasses.replace(spec, preprocessing='scale') if spec.preprocessing == 'dynamic_binarisation' else spec
+
+
+def selection_score(it: Case, state) -> float:
+    """The mean of the metric that chooses checkpoints, on validation data; lower is better."""
+    metric, better = it.method.selection
+    split = {name: leaf[:NUM_TEST] for name, leaf in it.dataset.split('validation').items()}
+    batch = preprocessing.prepare(jax.tree.map(jnp.asarray, split), still(it.spec), jax.random.key(0))
+    value = float(np.mean(it.evaluate(state, batch, KEY())[metric]))
+    return value if better == 'min' else -value
+
+
+def test_metrics_are_finite_and_named_by_phase(it):
+    phases = {stage.name: {phase.name for phase in stage.phases} for stage in it.method.stages}
+    for interval in it.runs:
+        assert {name.split('/')[0] for name in interval.metrics} == phases[interval.about.stage]
+        for phase in phases[interval.about.stage]:
+            assert {f'{phase}/loss', f'{phase}/gradient_norm'} <= set(interval.metrics)
+        assert all(np.isfinite(value) for value in interval.metrics.values())
+    assert it.runs[-1].about.step == sum(stage.num_steps for stage in it.method.stages)
+
+
+def test_training_improves_the_metric_that_chooses_checkpoints(it):
+    begin, end = (selection_score(it, state) for state in (from_host(it.start), it.last))
+    assert end < begin - 0.02 * abs(begin)
+
+
+def test_a_phase_moves_the_groups_that_it_declares_and_no_other(it):
+    state = from_host(it.start)
+    batch = jax.tree.map(lambda leaf: jnp.asarray(leaf[: it.batch_size]), it.dataset.split('train'))
+    batch = preprocessing.prepare(batch, it.spec, jax.random.key(0))
+    for stage in it.method.stages:
+        begun = states.begin_stage(state, stage)
+        inputs = stage.inputs(begun.params, batch) if stage.inputs else batch
+        for phase in stage.phases:
+            after, _ = jax.jit(functools.partial(update, phase, axis_name=None))(begun, batch=inputs, key=KEY())
+            moved = {name for name in begun.params if not same(after.params[name], begun.params[name])}
+            assert moved == set(phase.trains), f'{stage.name}/{phase.name}'
+
+
+def same(a, b) -> bool:
+    return all(np.array_equal(x, y) for x, y in zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True))
+
+
+def test_a_stage_is_compiled_once_whatever_the_lengths_of_calls(it):
+    assert len({interval.about.examples for interval in it.runs}) > 1
+    assert it.compiled.count('jit(run)') == len(it.method.stages)
+
+
+def test_two_devices_give_the_numbers_of_one(it):
+    sharded = it.run(state=from_host(it.start), devices=jax.devices(), num=3)
+    for one, other in zip(sharded, it.runs, strict=False):
+        assert_close(one.state['params'], other.state['params'])
+        assert_close(dict(one.metrics), dict(other.metrics))
+
+
+def test_a_member_of_an_ensemble_is_its_solo_run(it):
+    if len(it.method.stages) > 1 and any(stage.inputs for stage in it.method.stages):
+        pytest.skip('the codes of the layer below differ between members')
+    hparams = {name: (it.usual[name], value) for name, value in it.values.items()}
+    begun = ensemble.initial_states(it.method, it.source, it.spec, (0, SEED), hparams)
+    for one, both in zip(it.runs[:3], it.run(state=begun, members=True, num=3), strict=False):
+        assert_close(jax.tree.map(lambda leaf: leaf[1], both.state['params']), one.state['params'])
+        assert_close({name: value[1] for name, value in both.metrics.items()}, dict(one.metrics))
+        assert not same(jax.tree.map(lambda leaf: leaf[0], both.state['params']), one.state['params'])
+
+
+def has_noise_or_couples(it: Case) -> bool:
+    """Whether a loss of the first stage depends on its key, or on more than the sum over its examples."""
+    state, batch = from_host(it.start), in_model_space(it)
+    batch = jax.tree.map(lambda leaf: leaf[: NUM_TEST // 2 * 2], batch)
+
+    @jax.jit
+    def losses(batch, key):
+        context = Context(key=key, step=state.step, hparams=state.hparams, train=True)
+        return [phase.loss(state.params, state.mutables, batch, context).loss for phase in it.method.stages[0].phases]
+
+    halves = [jax.tree.map(lambda leaf, i=i: leaf[i::2], batch) for i in (0, 1)]
+    whole, again = losses(batch, KEY()), losses(batch, jax.random.key(6))
+    parts = [np.mean(pair) for pair in zip(*(losses(half, KEY()) for half in halves), strict=True)]
+    return not (np.array_equal(whole, again) and np.allclose(whole, parts, rtol=1e-5))
+
+
+def test_pmap_trains_and_keeps_its_devices_equal(it):
+    placement = make_placement('pmap', it.batch_size)
+    stage = it.method.stages[0]
+    program = placement.compile(stage, it.batch_size, lambda batch, key: preprocessing.prepare(batch, it.spec, key), False)
+    epoch = min(it.source.steps_per_epoch, stage.num_steps)
+    state, split = placement.place(from_host(it.start)), placement.place(dict(it.dataset.split('train')))
+    for _ in range(2):
+        state, sums = program(state, split, np.int32(0), np.int32(epoch))
+        assert all(np.isfinite(value) for value in jax.tree.leaves(sums))
+    for leaf in jax.tree.leaves(jax.device_get(state.params)):
+        np.testing.assert_array_equal(leaf[0], leaf[1])
+    assert selection_score(it, placement.collect(state)) < selection_score(it, from_host(it.start))
+    if it.spec.preprocessing != 'dynamic_binarisation' and not has_noise_or_couples(it):
+        alone = it.run(state=from_host(it.start), log_every=1.0, num=2)[-1].state
+        assert_close(to_host(placement.collect(state))['params'], alone['params'])
+
+
+def test_resuming_from_a_checkpoint_is_exact(it, tmp_path):
+    for index in (0, len(it.runs) // 2):
+        checkpoints = Checkpoints(tmp_path / str(index), it.method.selection)
+        checkpoints.save(from_host(it.runs[index].state), {it.method.selection[0]: 0.0})
+        checkpoints.close()
+        checkpoints = Checkpoints(tmp_path / str(index), it.method.selection)
+        restored = checkpoints.restore(int(it.runs[index].state['step']), from_host(it.runs[index].state))
+        checkpoints.close()
+        rest = it.run(state=restored)
+        assert_equal_bytes(rest[-1].state, it.runs[-1].state)
+        assert rest[-1].metrics == it.runs[-1].metrics
+
+
+def test_evaluate_gives_a_value_for_each_example_and_a_short_batch_counts_once(it):
+    spec, seen = still(it.spec), in_model_space(it)
+    whole = it.evaluate(it.last, seen, KEY())
+    assert it.method.selection[0] in whole
+    again = it.evaluate(it.last, seen, jax.random.key(6))
+    batched = make_evaluator(it.method, spec, it.test, batch_size=50)(it.last)
+    assert set(batched) == set(whole)
+    for name, values in whole.items():
+        assert values.shape == batched[name].shape == (NUM_TEST,)
+        assert np.all(np.isfinite(values))
+        assert np.all(np.isfinite(batched[name]))
+        if np.array_equal(values, again[name]):
+            np.testing.assert_allclose(batched[name], values, rtol=2e-4, atol=1e-5, err_msg=name)
+
+
+def abilities(method: Method, state, batch, key) -> dict[str, Any]:
+    """All that a method offers beside training and evaluation, computed at once."""
+    x, found = batch['x'], {}
+    apply = functools.partial(_apply, method, state)
+    for name in ('encode', 'reconstruct', 'posterior'):
+        if hasattr(method, name):
+            found[name] = apply(name, x)
+    if hasattr(method, 'sample'):
+        found['sample'] = apply('sample', key, 3)
+    if 'encode' in found:
+        z = found['encode']
+        found |= {name: apply(name, z) for name in ('decode', 'prior_log_prob') if hasattr(method, name)}
+        found |= {'likelihood': apply('likelihood', z, x)} if hasattr(method, 'likelihood') else {}
+    return found
+
+
+def _apply(method: Method, state, name: str, *args) -> Any:
+    return getattr(method, name)(state.params, state.mutables, *args)
+
+
+def test_abilities_have_their_documented_shapes(it):
+    batch = in_model_space(it)
+    found = jax.jit(functools.partial(abilities, it.method))(it.last, batch, KEY())
+    assert all(np.all(np.isfinite(leaf)) for leaf in jax.tree.leaves(found))
+    for name, rows in {'reconstruct': NUM_TEST, 'decode': NUM_TEST, 'sample': 3}.items():
+        assert name not in found or found[name].shape == (rows, *it.spec.shape), name
+    for name in ('likelihood', 'prior_log_prob'):
+        assert name not in found or found[name].shape == (NUM_TEST,), name
+    if 'encode' in found:
+        assert found['encode'].ndim == 2
+        assert found['encode'].shape[0] == NUM_TEST
+    if 'posterior' in found:
+        mean, log_variance = found['posterior']
+        assert mean.shape == log_variance.shape == found['encode'].shape
+        np.testing.assert_allclose(mean, found['encode'], rtol=1e-5, atol=1e-6)
+    if {'encode', 'decode', 'reconstruct'} <= set(found):
+        np.testing.assert_allclose(found['reconstruct'], found['decode'], rtol=1e-4, atol=1e-5)
+    if it.spec.is_unit_interval and 'reconstruct' in found and it.method.selection[0] != 'squared_error':
+        assert np.min(found['reconstruct']) >= 0
+        assert np.max(found['reconstruct']) <= 1
+
+
+def test_every_config_belongs_to_a_method():
+    with_config = {module.name for module in pkgutil.iter_modules(configs.__path__)} - {'base'}
+    assert with_config <= set(methods.names()) | {'base'}

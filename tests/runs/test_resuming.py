@@ -1,0 +1,123 @@
+"""A run that is stopped, killed or damaged ends with the very bytes of one that was left in peace: real processes."""
+
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+
+import jax
+import pytest
+
+import aejax
+from tests.commands import PATIENCE, ROOT, Strike
+from tests.support import assert_equal_bytes
+
+# Noise in the loss and in the data, and checkpoints (at the steps 24, 48 and 72) less often than rows.
+CONFIG = (
+    '--config=configs/vae.py',
+    '--config.epochs=6',
+    '--config.log_every=1.0',
+    '--config.checkpoint_every=2.0',
+    '--config.test_checkpoint=best',
+)
+TIMES = ('seconds', 'examples_per_second')
+ROWS = 'aejax.runs.train:folders.append_rows'
+
+
+@pytest.fixture(scope='module')
+def reference(commands, tmp_path_factory):
+    folder = tmp_path_factory.mktemp('reference') / 'run'
+    command = commands.run(*CONFIG, f'--workdir={folder}')
+    assert 'resuming' not in command.out
+    return folder
+
+
+def rows(folder: pathlib.Path) -> list[dict]:
+    lines = [json.loads(line) for line in (folder / 'metrics.jsonl').read_text().splitlines()]
+    return [{name: value for name, value in line.items() if name not in TIMES} for line in lines]
+
+
+def last_state(folder: pathlib.Path):
+    state = aejax.load(folder, 'last').state
+    return jax.tree.map(jax.numpy.asarray, state.replace(key=jax.random.key_data(state.key)))
+
+
+def assert_same_run(folder: pathlib.Path, reference: pathlib.Path) -> None:
+    assert_equal_bytes(last_state(folder), last_state(reference))
+    assert rows(folder) == rows(reference)
+    summary, expected = (json.loads((path / 'summary.json').read_text()) for path in (folder, reference))
+    assert summary['status'] == 'finished'
+    for name in ('metrics', 'best', 'steps', 'epochs', 'checkpoint'):
+        assert summary[name] == expected[name]
+    assert sorted(path.name for path in folder.iterdir()) == sorted(path.name for path in reference.iterdir())
+    pictures = {path.name: path.read_bytes() for path in (reference / 'figures').iterdir() if path.stem != 'learning_curves'}
+    for name, content in pictures.items():
+        assert (folder / 'figures' / name).read_bytes() == content
+
+
+def test_killed_again_and_again(commands, reference, tmp_path):
+    folder = tmp_path / 'run'
+    for strike in (
+        Strike('aejax.files:os.replace'),  # config.json written, and not yet in its place
+        Strike(ROWS, 1, after=True),  # a row, and no checkpoint yet
+        Strike('aejax.training.checkpoint:Checkpoints.save', 1, after=True),  # the first checkpoint on its way
+        Strike(ROWS, 3),
+        Strike('aejax.training.checkpoint:write_json', 2),  # a checkpoint written, and not sealed yet
+        Strike(ROWS, 2, after=True),
+        Strike('aejax.runs.train:write_figures'),
+        Strike('aejax.runs.figures:save', 3),
+        Strike('aejax.runs.train:write_json'),  # figures, and no summary
+        Strike('aejax.visualization.report:write_report'),  # a summary, and no report
+    ):
+        command = commands.start(*CONFIG, f'--workdir={folder}', strike=strike)
+        assert command.wait() == 128 + signal.SIGKILL, command.err
+        assert command.err == ''
+    commands.run(*CONFIG, f'--workdir={folder}')
+    assert_same_run(folder, reference)
+
+
+def test_signals(commands, reference, tmp_path):
+    folder = tmp_path / 'run'
+
+    def stopped(place: str, count: int, *signals: int, code: int) -> str:
+        return commands.refused(*CONFIG, f'--workdir={folder}', code=code, strike=Strike(place, count, signals))
+
+    assert (
+        stopped('aejax.runs.train:load_data', 1, signal.SIGINT, code=130) == 'error: interrupted; what was written before stays'
+    )
+    assert stopped('aejax.runs.train:build', 1, signal.SIGTERM, code=143) == 'error: terminated; what was written before stays'
+    assert 'stopped at once' in stopped(ROWS, 1, signal.SIGTERM, signal.SIGTERM, code=143)
+    assert rows(folder) == []
+    # After the first interval, where no checkpoint falls due.
+    assert 'stopped at step 12 of 72' in stopped(ROWS, 1, signal.SIGTERM, code=143)
+    assert aejax.load(folder, 'last').checkpoint == 12
+    assert rows(folder) == rows(reference)[:2]
+    assert 'stopped at step 60 of 72' in stopped(ROWS, 4, signal.SIGINT, code=130)
+    assert aejax.load(folder, 'last').checkpoint == 60
+    # In the last interval of all: nothing is left to do but the end.
+    assert 'stopped at step 72 of 72' in stopped('aejax.runs.train:loop.check_finite', 1, signal.SIGTERM, code=143)
+    assert not (folder / 'summary.json').exists()
+    assert 'interrupted' in stopped('aejax.runs.train:write_figures', 1, signal.SIGINT, code=130)
+    command = commands.run(*CONFIG, f'--workdir={folder}')
+    assert 'resuming' in command.out
+    assert 'at step 72 of 72' in command.out
+    assert_same_run(folder, reference)
+
+
+@pytest.mark.skipif(not pathlib.Path('/proc/self/maps').exists(), reason='needs /proc to see how far an import is')
+@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_while_libraries_are_imported(tmp_path, number):
+    command = [sys.executable, '-m', 'experiments.run', *CONFIG, f'--workdir={tmp_path / "run"}']
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        until = time.monotonic() + PATIENCE
+        while 'numpy' not in pathlib.Path(f'/proc/{process.pid}/maps').read_text():
+            assert time.monotonic() < until
+            time.sleep(0.005)
+        os.kill(process.pid, number)
+        out, err = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 128 + number
+    assert (out, err) == ('', 'error: stopped before anything began\n')
+    assert not (tmp_path / 'run').exists()
