@@ -33,6 +33,9 @@ _NUM = flags.DEFINE_integer('num', 100, 'sample: how many', lower_bound=1)
 _SEED = flags.DEFINE_integer('sample_seed', 0, 'sample: seed of the noise')
 _DISTRIBUTED = flags.DEFINE_bool('distributed', False, 'call jax.distributed.initialize() first: one process a host')
 cli.define_folder_flags()
+for _name in ('config', 'data_dir', 'download_dir'):
+    # Defined elsewhere, and yet part of what --help shows.
+    flags.declare_key_flag(_name)
 
 
 def main() -> None:

@@ -18,7 +18,15 @@ from collections.abc import Mapping
 from typing import Any
 
 ROOT = pathlib.Path(__file__).parents[1]
-PRELOADED = ('aejax', 'orbax.checkpoint', 'tensorboardX', 'matplotlib.figure', 'rich.progress')
+PRELOADED = (
+    'aejax',
+    'orbax.checkpoint',
+    'tensorboardX',
+    'matplotlib.backends.backend_agg',
+    'rich.progress',
+    'sklearn.datasets',
+    'aejax.visualization.report',
+)
 # Far above what anything takes: a machine may stand still for half a minute.
 PATIENCE = 150.0
 
@@ -58,8 +66,8 @@ class Strike:
 
 
 def _execute(
-    module: str, arguments: tuple[str, ...], streams: pathlib.Path, folder: str, environment: Mapping[str, str], terminal: str | None,
-    strike: Strike | None, file_size: int | None,
+    module: str, arguments: tuple[str, ...], streams: pathlib.Path, folder: str, environment: Mapping[str, str],
+    terminal: str | None, strike: Strike | None, file_size: int | None,
 ) -> None:  # fmt: skip
     os.environ.update(environment)
     os.chdir(folder)

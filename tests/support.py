@@ -12,7 +12,7 @@ import numpy as np
 import optax
 from jax.experimental.compilation_cache import compilation_cache
 
-from aejax import data
+from aejax import data, methods
 from aejax.training import loop
 from aejax.training.checkpoint import from_host, to_host
 from aejax.training.sources import Resident
@@ -161,3 +161,15 @@ def stack_run(rows_at_hand: int = 530, batch_size: int = 100, **options) -> list
     method = Stack(**{name: options.pop(name) for name in fields & set(options)})
     source = options.pop('source', None) or Resident(numbered(rows_at_hand), batch_size)
     return run(method, source, digits().spec, batch_size, **options)
+
+
+def train(config, *, num: int | None = None) -> tuple[Any, Any]:
+    """(method, state) of a config of the digits after training on one device."""
+    dataset = digits(config.data.preprocessing)
+    method, source = methods.build(config, dataset.spec), Resident(dataset.split('train'), config.batch_size)
+    return method, go_on(run(method, source, dataset.spec, config.batch_size, num, log_every=1e9), -1)
+
+
+def scaled(split: str) -> np.ndarray:
+    """The digits of a split in [0, 1], float32."""
+    return digits().split(split)['x'].astype(np.float32) / 255

@@ -8,7 +8,7 @@ import numpy as np
 
 from aejax.files import write_bytes, write_json
 from aejax.runs.console import Console, metrics_table
-from aejax.runs.folder import SAMPLES
+from aejax.runs.folder import PROVENANCE, SAMPLES, read_object
 from aejax.runs.loading import load
 from aejax.runs.setup import Folders, load_data
 from aejax.runs.train import final_figures
@@ -25,6 +25,9 @@ def evaluate(workdir: pathlib.Path, split: str, checkpoint: str, where: Folders,
     dataset = load_data(model.config, where)
     if dataset.spec != model.spec:
         raise UserError(f'{workdir} was trained on {model.spec}, but the data is now {dataset.spec}')
+    stored = read_object(workdir / PROVENANCE)['data'].get('fingerprint')
+    if stored != dataset.fingerprint:
+        raise UserError(f'the {dataset.spec.name} data is not what {workdir} was trained on: its fingerprint differs')
     metrics = final_figures(model.method, dataset, model.state, split)
     result = {'split': split, 'checkpoint': model.checkpoint, 'fingerprint': dataset.fingerprint, 'metrics': metrics}
     write_json(workdir / f'evaluation-{split}.json', result)

@@ -1,8 +1,10 @@
 """From a config to the things a run needs: data, method, source."""
 
+import contextlib
 import dataclasses
 import math
 import os
+from collections.abc import Iterator
 
 from ml_collections import ConfigDict
 
@@ -21,6 +23,19 @@ class Folders:
     download_dir: str | os.PathLike[str] | None = None
 
 
+@contextlib.contextmanager
+def complete(config: ConfigDict) -> Iterator[None]:
+    """Raises UserError where the block asks `config` for a key that it does not have."""
+    try:
+        yield
+    except AttributeError as error:
+        # A ConfigDict tells of a missing key by an AttributeError around a KeyError; any other is a bug.
+        if not (error.args and isinstance(error.args[0], KeyError)):
+            raise
+        key = str(error.args[0]).strip('"')
+        raise UserError(f'the config lacks {key}, which a run of method {config.get("method")!r} needs') from None
+
+
 def check(config: ConfigDict) -> None:
     """Looks at the settings of the run itself, before it touches anything; method and data look at their own.
 
@@ -28,8 +43,8 @@ def check(config: ConfigDict) -> None:
         UserError: on the first that cannot be.
     """
     for name in ('log_every', 'checkpoint_every'):
-        if not 0 < config[name] < math.inf:
-            raise UserError(f'{name}={config[name]} must be a positive number of epochs')
+        if not 0 < getattr(config, name) < math.inf:
+            raise UserError(f'{name}={getattr(config, name)} must be a positive number of epochs')
     for name, seed in (('seed', config.seed), ('data.seed', config.data.seed)):
         if not 0 <= seed < 2**32:
             raise UserError(f'{name}={seed} must lie between 0 and {2**32 - 1}')
@@ -65,13 +80,5 @@ def build(config: ConfigDict, dataset: Dataset) -> Method:
     Raises:
         UserError: from the method, or where the config lacks what the method needs (it is that of another).
     """
-    try:
+    with complete(config):
         return methods.build(config, dataset.spec)
-    except AttributeError as error:
-        # A ConfigDict tells of a missing key by an AttributeError around a KeyError; any other is a bug.
-        if not (error.args and isinstance(error.args[0], KeyError)):
-            raise
-        key = str(error.args[0]).strip('"\'')
-        raise UserError(
-            f'method {config.method!r} needs {key!r}, which this config does not have: is it of another method?'
-        ) from None

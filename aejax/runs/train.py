@@ -20,7 +20,7 @@ from aejax.runs.console import Console, Quiet, metrics_table
 from aejax.runs.figures import write_figures
 from aejax.runs.folder import CHECKPOINTS, FIGURES, METRICS, PROVENANCE, REPORT, SUMMARY, TENSORBOARD
 from aejax.runs.interruption import Interrupted, listening
-from aejax.runs.setup import Folders, build, check, load_data, make_source
+from aejax.runs.setup import Folders, build, check, complete, load_data, make_source
 from aejax.training import loop
 from aejax.training import state as states
 from aejax.training.checkpoint import Checkpoints
@@ -95,7 +95,8 @@ def train(
         if not overwrite and stored.get('status') == 'finished' and (folder / REPORT).exists():
             console.say(f'{folder} is finished: nothing to do (--overwrite starts again)')
             return stored
-        check(config)
+        with complete(config):
+            check(config)
         dataset = load_data(config, where or Folders())
         method = build(config, dataset)
         # Only now, when data and method are known to be possible, does the folder become this run's.

@@ -46,7 +46,7 @@ def run_part(bench: Bench, name: str, config: ConfigDict, measure: Measure = met
     """
     config, seeds = bench.config(config), tuple(bench.seeds if seeds is None else seeds)
     dataset = load_data(config, bench.folders)
-    files = {seed: _file(bench, config, dataset, measure, seed) for seed in seeds}
+    files = {seed: part_file(bench, config, dataset, measure, seed) for seed in seeds}
     found = {seed: values for seed, file in files.items() if (values := _read(file)) is not None}
     if found:
         bench.say(f'{name}: seed {", ".join(map(str, found))} is finished already')
@@ -89,8 +89,8 @@ def _progress(interval: loop.Interval, epochs: int) -> str:
     return f'epoch {interval.epoch:.0f} of {epochs}, loss {np.mean(loss):.5g}'
 
 
-def _file(bench: Bench, config: ConfigDict, dataset: Dataset, measure: Measure, seed: int) -> pathlib.Path:
-    """Named after all that a part depends on: config, seed, data, measurement, commit."""
+def part_file(bench: Bench, config: ConfigDict, dataset: Dataset, measure: Measure, seed: int) -> pathlib.Path:
+    """Where a finished part is kept, named after all that it depends on: config, seed, data, measurement, commit."""
     key = [{**plain(config), 'seed': seed}, dataset.fingerprint, measure.__module__, measure.__qualname__, bench.git]
     return bench.cache / f'{hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:24]}.npz'
 

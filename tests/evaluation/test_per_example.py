@@ -30,7 +30,11 @@ SPEC = DataSpec('digits', (8, 8, 1))
 
 
 def state(scale=2.0):
-    numbers = {'params': {'scale': jnp.asarray(scale)}, 'mutables': {'extra': jnp.asarray(0.25)}, 'hparams': {'beta': jnp.asarray(0.5)}}
+    numbers = {
+        'params': {'scale': jnp.asarray(scale)},
+        'mutables': {'extra': jnp.asarray(0.25)},
+        'hparams': {'beta': jnp.asarray(0.5)},
+    }
     return TrainState(step=jnp.asarray(7), optimizer_states={'phase': jnp.zeros(1000)}, key=jax.random.key(0), **numbers)
 
 

@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 from ml_collections import ConfigDict
 
+from aejax.runs.setup import load_data
 from aejax.types import UserError
 from experiments import reproductions
 from experiments.configs import ae
 from experiments.reproductions import results
-from experiments.reproductions.base import Bench
+from experiments.reproductions.base import Bench, Part
 from experiments.reproductions.figures import Figure, Measured, Tolerance, over_examples, over_seeds, ratio
-from experiments.reproductions.parts import run_part
+from experiments.reproductions.parts import metrics, part_file, run_part
 
 ROOT = pathlib.Path(__file__).parents[2]
 
@@ -97,25 +98,42 @@ def test_smoke_run_writes_a_table_that_reads_back(tmp_path: pathlib.Path) -> Non
     assert 'at most 0.5: missed' in listing
 
 
-def test_finished_parts_are_read_and_only_those(tmp_path: pathlib.Path) -> None:
-    chosen, said = bench(tmp_path)
-    config = small_config()
-    first = run_part(chosen, 'first', config)
+@pytest.fixture(scope='module')
+def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[pathlib.Path, Part, Part, list[str]]:
+    """Seed 0, then seeds 0 and 1 in the same folder, with what was said about the second."""
+    folder = tmp_path_factory.mktemp('trained')
+    chosen, said = bench(folder)
+    first = run_part(chosen, 'first', small_config())
     said.clear()
-    both = run_part(chosen, 'again', config, seeds=(0, 1))
+    return folder, first, run_part(chosen, 'again', small_config(), seeds=(0, 1)), said
+
+
+def test_finished_parts_are_read_and_only_those(trained: tuple[pathlib.Path, Part, Part, list[str]]) -> None:
+    folder, first, both, said = trained
     np.testing.assert_array_equal(both.values['test_squared_error'][0], first.values['test_squared_error'][0])
     assert both.seconds[0] == first.seconds[0]
     assert said[0] == 'again: seed 0 is finished already'
     assert all('seed 1' in line for line in said[1:])
-    config.optimizer.learning_rate = 2e-3
-    other = run_part(chosen, 'other', config)
-    assert not np.array_equal(other.values['test_squared_error'], first.values['test_squared_error'])
+    assert not np.array_equal(both.values['test_squared_error'][0], both.values['test_squared_error'][1])
+    assert len(list((folder / 'parts').iterdir())) == 2
 
 
-def test_an_ensemble_gives_what_its_members_give_alone(tmp_path: pathlib.Path) -> None:
-    alone = run_part(bench(tmp_path / 'a', seeds=(0, 1))[0], 'alone', small_config())
-    together = run_part(bench(tmp_path / 'b', seeds=(0, 1), ensemble=True)[0], 'together', small_config())
-    for name, values in alone.values.items():
+def test_another_config_or_commit_is_another_part(trained: tuple[pathlib.Path, Part, Part, list[str]]) -> None:
+    chosen, _ = bench(trained[0])
+    dataset, config = load_data(chosen.config(small_config())), chosen.config(small_config())
+    other = chosen.config(small_config())
+    other.optimizer.learning_rate = 2e-3
+    newer = dataclasses.replace(chosen, git={'commit': 'abc'})
+    names = {part_file(chosen, config, dataset, metrics, 0), part_file(chosen, other, dataset, metrics, 0)}
+    assert len({*names, part_file(newer, config, dataset, metrics, 0), part_file(chosen, config, dataset, metrics, 1)}) == 4
+
+
+def test_an_ensemble_gives_what_its_members_give_alone(
+    trained: tuple[pathlib.Path, Part, Part, list[str]], tmp_path: pathlib.Path
+) -> None:
+    chosen, _ = bench(tmp_path, seeds=(0, 1), ensemble=True)
+    together = run_part(chosen, 'together', small_config())
+    for name, values in trained[2].values.items():
         np.testing.assert_allclose(together.values[name], values, rtol=1e-4)
 
 

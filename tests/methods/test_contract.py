@@ -21,19 +21,13 @@ from aejax.training.sources import Resident
 from aejax.training.step import update
 from aejax.types import Context, DataSpec, Method
 from experiments import configs
-from tests.support import Interval, assert_close, assert_equal_bytes, compilation_cache_in, compilations, run
+from tests.support import Interval, assert_close, assert_equal_bytes, compilations, run
 
 EPOCHS = 3
 SEED = 1
 NUM_TEST = 130
 """Of the examples that are evaluated: a multiple of no batch size used here."""
 KEY = functools.partial(jax.random.key, 5)
-
-
-@pytest.fixture(scope='module', autouse=True)
-def _programs_are_kept(tmp_path_factory):
-    with compilation_cache_in(str(tmp_path_factory.mktemp('programs')), optimised=False):
-        yield
 
 
 @dataclasses.dataclass

@@ -1,0 +1,150 @@
+"""What lies in a run's folder, who may write in it, and whether a config may go on there."""
+
+import json
+
+import pytest
+from ml_collections import ConfigDict
+
+from aejax.files import write_json
+from aejax.runs import folder as folders
+from aejax.types import UserError
+
+CONFIG = {'method': 'ae', 'model': {'hidden': [8, 4], 'tied': False}, 'epochs': 3}
+
+
+def begun(folder, config=CONFIG):
+    """A folder in which a run has trained."""
+    folder.mkdir(parents=True, exist_ok=True)
+    write_json(folder / 'config.json', config)
+    (folder / 'metrics.jsonl').write_text('{"step": 12, "epoch": 1.0}\n')
+    return folder
+
+
+def test_config_as_json_holds_it():
+    config = ConfigDict({'model': {'hidden': (8, 4)}, 'rate': 1e-3})
+    assert folders.plain(config) == {'model': {'hidden': [8, 4]}, 'rate': 0.001}
+    assert folders.flatten(folders.plain(config)) == {'model.hidden': [8, 4], 'rate': 0.001}
+
+
+def test_differences_name_every_key():
+    other = {'method': 'ae', 'model': {'hidden': [8], 'tied': False}, 'epochs': 3, 'seed': 1}
+    assert folders.differences(CONFIG, CONFIG) == []
+    assert folders.differences(CONFIG, other) == ['model.hidden: [8, 4] -> [8]', "seed: 'absent' -> 1"]
+
+
+def test_another_config_is_refused(tmp_path):
+    folder = begun(tmp_path)
+    folders.check_free(folder, CONFIG, overwrite=False)
+    other = {**CONFIG, 'epochs': 4}
+    with pytest.raises(UserError, match=r'epochs: 3 -> 4.*--overwrite'):
+        folders.check_free(folder, other, overwrite=False)
+    folders.check_free(folder, other, overwrite=True)
+
+
+def test_many_differences_are_counted(tmp_path):
+    with pytest.raises(UserError, match='and 3 more'):
+        folders.check_free(begun(tmp_path), dict.fromkeys('abc', 0) | {'epochs': 3, 'method': 'ae', 'x': 1}, overwrite=False)
+
+
+def test_a_run_that_has_not_begun_blocks_nothing(tmp_path):
+    write_json(tmp_path / 'config.json', CONFIG)
+    (tmp_path / 'checkpoints' / '12.orbax-checkpoint-tmp').mkdir(parents=True)
+    (tmp_path / 'metrics.jsonl').write_text('')
+    other = {**CONFIG, 'epochs': 4}
+    folders.check_free(tmp_path, other, overwrite=False)
+    folders.claim(tmp_path, other, overwrite=False)
+    assert folders.read_config(tmp_path) == other
+    assert [path.name for path in tmp_path.iterdir()] == ['config.json']
+
+
+def test_a_checkpoint_alone_is_something_to_lose(tmp_path):
+    write_json(tmp_path / 'config.json', CONFIG)
+    (tmp_path / 'checkpoints' / '12').mkdir(parents=True)
+    with pytest.raises(UserError, match='epochs'):
+        folders.check_free(tmp_path, {**CONFIG, 'epochs': 4}, overwrite=False)
+
+
+@pytest.mark.parametrize('overwrite', [False, True])
+def test_foreign_files_stay_untouched(tmp_path, overwrite):
+    (tmp_path / 'thesis.tex').write_text('years')
+    with pytest.raises(UserError, match=r"'thesis.tex'"), folders.locked(tmp_path):
+        pytest.fail('the folder was taken')
+    with pytest.raises(UserError, match='choose another --workdir'):
+        folders.check_free(tmp_path, CONFIG, overwrite)
+    assert [path.name for path in tmp_path.iterdir()] == ['thesis.tex']
+
+
+def test_a_file_is_no_folder(tmp_path):
+    path = tmp_path / 'file'
+    path.write_text('')
+    for workdir in (path, path / 'below'):
+        with pytest.raises(UserError, match='file'), folders.locked(workdir):
+            pytest.fail('it was taken')
+
+
+def test_the_lock_holds_one_process(tmp_path):
+    first = folders.locked(tmp_path / 'run')
+    with first, pytest.raises(UserError, match='another process'), folders.locked(tmp_path / 'run'):
+        pytest.fail('both are in')
+    with folders.locked(tmp_path / 'run'):
+        pass
+
+
+def test_leftovers_of_killed_writers_go(tmp_path):
+    for name in ('.config.json.part', '.summary.json.part'):
+        (tmp_path / name).write_text('{')
+    with folders.locked(tmp_path):
+        assert [path.name for path in tmp_path.iterdir()] == ['.lock']
+    folder = begun(tmp_path)
+    (folder / 'figures').mkdir()
+    (folder / 'figures' / '.samples.png.part').write_text('')
+    with folders.locked(folder):
+        assert not list((folder / 'figures').iterdir())
+
+
+def test_overwriting_removes_what_a_run_writes_and_no_more(tmp_path):
+    folder = begun(tmp_path)
+    for name in ('checkpoints', 'figures', 'tensorboard', 'samples', 'notes'):
+        (folder / name).mkdir()
+        (folder / name / 'file').write_text('')
+    for name in ('provenance.json', 'summary.json', 'report.html', 'evaluation-test.json', 'notes.md', 'my-summary.json'):
+        (folder / name).write_text('{}')
+    folders.claim(folder, {'epochs': 4}, overwrite=True)
+    assert sorted(path.name for path in folder.iterdir()) == ['config.json', 'my-summary.json', 'notes', 'notes.md']
+    assert (folder / 'notes' / 'file').exists()
+    assert folders.read_config(folder) == {'epochs': 4}
+
+
+@pytest.mark.parametrize('content', ['{"method": "a', '[1]', '\x00\x00'])
+def test_a_damaged_config(tmp_path, content):
+    folder = begun(tmp_path)
+    (folder / 'config.json').write_text(content)
+    with pytest.raises(UserError, match=r'config\.json.*--overwrite'):
+        folders.check_free(folder, CONFIG, overwrite=False)
+    folders.check_free(folder, CONFIG, overwrite=True)
+
+
+def test_no_run(tmp_path):
+    with pytest.raises(UserError, match='train first'):
+        folders.read_config(tmp_path / 'nothing')
+    assert folders.read_object(tmp_path / 'nothing') == {}
+
+
+ROWS = [{'step': 12, 'loss': 1.0}, {'step': 24, 'loss': 0.5}, {'step': 36, 'loss': 0.25}]
+
+
+@pytest.mark.parametrize(
+    'tail', [b'', b'{"step": 48, "lo', b'{"step": 48', b'\x00\x00\xff\xfe', b'\n', b'48\n', b'[]\n', b'{}\n']
+)
+def test_a_torn_last_line_is_no_row(tmp_path, tail):
+    path = tmp_path / 'metrics.jsonl'
+    folders.append_rows(path, ROWS)
+    path.write_bytes(path.read_bytes() + tail)
+    assert folders.read_rows(path) == ROWS
+    assert folders.keep_rows(path, 24) == ROWS[:2]
+    assert [json.loads(line) for line in path.read_text().splitlines()] == ROWS[:2]
+
+
+def test_rows_of_nothing(tmp_path):
+    assert folders.read_rows(tmp_path / 'metrics.jsonl') == []
+    assert folders.keep_rows(tmp_path / 'metrics.jsonl', 12) == []
