@@ -73,6 +73,12 @@ def test_a_member_that_fails_stops_all_with_its_name_in_place(source):
         run(Stack(), source, digits().spec, 100, state=begun, members=True)
 
 
+def test_a_stage_on_codes_is_refused(source):
+    begun = ensemble.initial_states(Stack(), source, digits().spec, (0, 1))
+    with pytest.raises(UserError, match="stage 'second' maps its inputs.*one by one"):
+        run(Stack(num_steps=(1, 1)), source, digits().spec, 100, state=begun, members=True)
+
+
 def test_wrong_hyperparameters(source):
     with pytest.raises(UserError, match="no hyper-parameter 'beta'; there are learning_rate, noise"):
         ensemble.initial_states(Stack(), source, digits().spec, (0, 1), {'beta': (1.0, 2.0)})
