@@ -77,6 +77,24 @@ def enable_compilation_cache() -> None:
     jax.config.update('jax_persistent_cache_min_compile_time_secs', 0.1)
 
 
+def join_processes() -> None:
+    """Makes this process one of several: JAX_COORDINATOR_ADDRESS, JAX_NUM_PROCESSES, JAX_PROCESS_ID, or the cluster, say which.
+
+    Raises:
+        UserError: if they do not, or the others cannot be reached.
+    """
+    import jax
+
+    try:
+        count, index = (int(os.environ[name]) if name in os.environ else None for name in ('JAX_NUM_PROCESSES', 'JAX_PROCESS_ID'))
+        jax.distributed.initialize(num_processes=count, process_id=index)
+    except (RuntimeError, ValueError) as error:
+        raise UserError(
+            '--distributed needs a cluster that JAX knows, or JAX_COORDINATOR_ADDRESS (HOST:PORT), JAX_NUM_PROCESSES and '
+            f'JAX_PROCESS_ID in the environment: {one_line(error)}'
+        ) from None
+
+
 def one_line(error: BaseException) -> str:
     """What an exception says, on one line. ml_collections passes texts on as literals, twice over even: that is undone."""
     text = str(error)

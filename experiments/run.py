@@ -31,7 +31,7 @@ _CHECKPOINT = flags.DEFINE_string(
 )
 _NUM = flags.DEFINE_integer('num', 100, 'sample: how many', lower_bound=1)
 _SEED = flags.DEFINE_integer('sample_seed', 0, 'sample: seed of the noise')
-_DISTRIBUTED = flags.DEFINE_bool('distributed', False, 'call jax.distributed.initialize() first: one process a host')
+_DISTRIBUTED = flags.DEFINE_bool('distributed', False, 'be one of several processes, one a host (see cli.join_processes)')
 cli.define_folder_flags()
 for _name in ('config', 'data_dir', 'download_dir'):
     # Defined elsewhere, and yet part of what --help shows.
@@ -48,9 +48,7 @@ def main() -> None:
 
     cli.enable_compilation_cache()
     if _DISTRIBUTED.value:
-        import jax
-
-        jax.distributed.initialize()
+        cli.join_processes()
     if _CONFIG.value is None and (_WORKDIR.value is None or _MODE.value == 'train'):
         raise UserError('which experiment? give --config=configs/cae.py (or another of experiments/configs)')
     workdir = pathlib.Path(_WORKDIR.value or pathlib.Path('runs') / cli.config_name(_config_argument()))

@@ -1,5 +1,6 @@
 """One run from a config to its report: trains, resumes, checks, writes. The command line and notebooks share it."""
 
+import contextlib
 import dataclasses
 import pathlib
 import time
@@ -14,7 +15,7 @@ from aejax.evaluation.per_example import make_evaluator
 from aejax.evaluation.summary import summarise
 from aejax.files import write_json
 from aejax.runs import folder as folders
-from aejax.runs import provenance
+from aejax.runs import processes, provenance
 from aejax.runs.board import Board, tensorboard
 from aejax.runs.console import Console, Quiet, metrics_table
 from aejax.runs.figures import write_figures
@@ -23,12 +24,14 @@ from aejax.runs.interruption import Interrupted, listening
 from aejax.runs.setup import Folders, build, check, complete, load_data, make_source
 from aejax.training import loop
 from aejax.training import state as states
-from aejax.training.checkpoint import Checkpoints
+from aejax.training.checkpoint import Checkpoints, from_host, to_host
 from aejax.training.sources import Source
 from aejax.types import Method, TrainState
 
 # Of the noise in evaluation (samples of z, dynamic binarisation): the same for every run, so that runs compare.
 EVALUATION_SEED = 2_024
+# What process 0 tells the others instead of the step to go on from (-1 where a run begins).
+FINISHED = -2
 
 
 @dataclasses.dataclass
@@ -74,6 +77,8 @@ def train(
 ) -> dict[str, Any]:
     """Trains `config` in `workdir`, or goes on where a run with the same config stopped; returns its summary.
 
+    With several processes (`jax.distributed`) all have to see `workdir`; process 0 writes in it, the others return {}.
+
     Args:
         config: of one experiment.
         workdir: the run's folder.
@@ -88,30 +93,58 @@ def train(
         Interrupted: after a checkpoint, on Ctrl-C or SIGTERM.
         OSError: if the disk is full, say. What was written before stays whole.
     """
-    folder, console, began = pathlib.Path(workdir), console or Quiet(), time.time() if began is None else began
-    with folders.locked(folder):
-        folders.check_free(folder, folders.plain(config), overwrite)
-        stored = folders.read_object(folder / SUMMARY)
-        if not overwrite and stored.get('status') == 'finished' and (folder / REPORT).exists():
+    began = time.time() if began is None else began
+    console = console if console and processes.is_first() else Quiet()
+    with contextlib.ExitStack() as held:
+        with processes.failing_together():
+            folder = held.enter_context(processes.own_folder(pathlib.Path(workdir)))
+            held.enter_context(folders.locked(folder))
+            stored = _finished(folder, config, overwrite)
+            run = None if stored else _open(config, folder, where or Folders(), overwrite, console, command, began)
+            state = _resume(run) if run else None
+        step = processes.of_first(FINISHED if run is None else -1 if state is None else int(state.step))
+        if step == FINISHED or run is None:
             console.say(f'{folder} is finished: nothing to do (--overwrite starts again)')
             return stored
-        with complete(config):
-            check(config)
-        dataset = load_data(config, where or Folders())
-        method = build(config, dataset)
-        # Only now, when data and method are known to be possible, does the folder become this run's.
-        folders.claim(folder, folders.plain(config), overwrite)
-        checkpoints = Checkpoints(folder / CHECKPOINTS, method.selection)
-        run = Run(config, folder, dataset, method, make_source(config, dataset), checkpoints, console, began)
-        _note_provenance(run, command)
+        if not processes.is_first() and step >= 0:
+            state = _read(run, pathlib.Path(workdir), step)
         try:
-            state = _train(run, _resume(run))
+            state = from_host(to_host(_train(run, state)))
         except loop.NonFiniteError as error:
             _conclude(run, {'status': f'stopped: {error}', 'steps': run.rows[-1]['step'] if run.rows else 0})
             raise
         finally:
-            checkpoints.close()
-        return _finish(run, state)
+            run.checkpoints.close()
+        return _finish(run, state) if processes.is_first() else {}
+
+
+def _finished(folder: pathlib.Path, config: ConfigDict, overwrite: bool) -> dict[str, Any]:
+    """The summary of a run that has nothing left to do, {} of any other. Raises UserError where another run lies in the way."""
+    folders.check_free(folder, folders.plain(config), overwrite)
+    stored = folders.read_object(folder / SUMMARY)
+    done = not overwrite and stored.get('status') == 'finished' and (folder / REPORT).exists()
+    return stored if done else {}
+
+
+def _open(
+    config: ConfigDict,
+    folder: pathlib.Path,
+    where: Folders,
+    overwrite: bool,
+    console: Console,
+    command: Sequence[str],
+    began: float,
+) -> Run:
+    """All that a run needs; only when data and method are known to be possible does the folder become this run's."""
+    with complete(config):
+        check(config)
+    dataset = load_data(config, where)
+    method = build(config, dataset)
+    folders.claim(folder, folders.plain(config), overwrite)
+    checkpoints = Checkpoints(folder / CHECKPOINTS, method.selection)
+    run = Run(config, folder, dataset, method, make_source(config, dataset), checkpoints, console, began)
+    _note_provenance(run, command)
+    return run
 
 
 def _note_provenance(run: Run, command: Sequence[str]) -> None:
@@ -131,6 +164,15 @@ def _resume(run: Run) -> TrainState | None:
     if state is not None:
         run.console.say(f'resuming {run.folder} at step {step} of {run.total_steps}')
     return state
+
+
+def _read(run: Run, folder: pathlib.Path, step: int) -> TrainState:
+    """The state that process 0 goes on from, from its folder."""
+    checkpoints = Checkpoints(folder / CHECKPOINTS, run.method.selection, read_only=True)
+    try:
+        return checkpoints.restore(step, run.template(step))
+    finally:
+        checkpoints.close()
 
 
 def _train(run: Run, state: TrainState | None) -> TrainState:
@@ -155,17 +197,17 @@ def _train(run: Run, state: TrainState | None) -> TrainState:
             state, values = interval.state, means(validate(interval.state))
             loop.check_finite({f'validation/{name}': value for name, value in values.items()}, interval.stage, interval.step)
             _log(run, interval, values, board)
-            number, due = signalled(), _checkpoint_due(run, interval)
+            number, due = max(processes.shared(signalled() or 0)), _checkpoint_due(run, interval)
             if number or due:
                 # Only checkpoints that fall due can be the best: which is best must not depend on when a run was stopped.
                 run.checkpoints.save(state, values if due else None)
             _stop_where_asked(run, number, interval.step)
-        _stop_where_asked(run, signalled(), run.total_steps)
+        _stop_where_asked(run, max(processes.shared(signalled() or 0)), run.total_steps)
     assert state is not None
     return state
 
 
-def _stop_where_asked(run: Run, number: int | None, step: int) -> None:
+def _stop_where_asked(run: Run, number: int, step: int) -> None:
     """Raises Interrupted where a signal came."""
     if number:
         raise Interrupted(number, f'stopped at step {step} of {run.total_steps}; the same command goes on from there')

@@ -87,7 +87,18 @@ class Checkpoints:
             n=1,
             keep_checkpoints_without_metrics=False,
         )
+        # Each of several processes has checkpoints of its own and waits for no other.
+        alone = ocp.options.MultiprocessingOptions(
+            primary_host=jax.process_index(),
+            active_processes={jax.process_index()},
+            barrier_sync_key_prefix=f'process-{jax.process_index()}',
+        )
+        if jax.process_count() > 1:
+            self.directory.mkdir(parents=True, exist_ok=True)
         options = ocp.CheckpointManagerOptions(
+            create=jax.process_count() == 1,
+            async_options=ocp.AsyncOptions(create_directories_asynchronously=False),
+            multiprocessing_options=alone if jax.process_count() > 1 else ocp.options.MultiprocessingOptions(),
             best_fn=lambda metrics: metrics[self.metric],
             best_mode=self.mode,
             preservation_policy=keep.AnyPreservationPolicy([keep.LatestN(2), best]),

@@ -115,7 +115,9 @@ def train(
         if max(first, start) < end:
             state = begin(state, stage) if first <= start else state
             if members and stage.inputs is not None:
-                raise UserError(f'stage {stage.name!r} maps its inputs, to other codes for every member: train the members one by one')
+                raise UserError(
+                    f'stage {stage.name!r} maps its inputs, to other codes for every member: train the members one by one'
+                )
             staged, prepare = source.mapped(stage, state.params, lambda batch, key: preprocessing.prepare(batch, spec, key))
             program = placement.compile(stage, batch_size, prepare, staged.ordered)
             call = functools.partial(_run_interval, program, _placed_once(placement), staged, start)

@@ -16,7 +16,7 @@ from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 from aejax.training.program import Prepare, Program, make_program
 from aejax.training.state import take
-from aejax.types import Batch, Stage, TrainState, UserError
+from aejax.types import Array, Batch, Stage, TrainState, UserError
 
 AXIS = 'data'
 MODES = ('jit', 'pmap')
@@ -37,10 +37,20 @@ class Placement:
     collect: Callable[[Any], Any]
 
 
+def _spread_over_processes(leaf: Any, sharding: NamedSharding) -> Array:
+    """`leaf`, of which every process holds the whole, as one array over the devices of all."""
+    if isinstance(leaf, jax.Array) and jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
+        return jax.random.wrap_key_data(_spread_over_processes(jax.random.key_data(leaf), sharding))
+    host = np.asarray(leaf)
+    return jax.make_array_from_callback(host.shape, sharding, lambda index: host[index])
+
+
 def _copy_to(sharding: NamedSharding) -> Callable[[Any], Any]:
     # The program donates its state. device_put shares the buffer of the device that holds an array already, whatever may_alias
     # says, and donation would then delete it under its owner (or twice, where two leaves are one array).
     def copy(leaf: Any) -> Any:
+        if not sharding.is_fully_addressable:
+            return _spread_over_processes(leaf, sharding)
         return jax.device_put(jnp.copy(leaf) if isinstance(leaf, jax.Array) else leaf, sharding, may_alias=False)
 
     return lambda tree: jax.tree.map(copy, tree)

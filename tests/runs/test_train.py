@@ -4,6 +4,7 @@ import importlib
 import json
 import math
 import shutil
+import signal
 
 import jax
 import numpy as np
@@ -12,6 +13,7 @@ import pytest
 import aejax
 from aejax.runs import modes
 from aejax.runs.console import Quiet
+from aejax.runs.interruption import Interrupted
 from aejax.runs.loading import restore_config
 from aejax.runs.setup import Folders
 from aejax.runs.train import train
@@ -157,6 +159,27 @@ def test_the_test_figures_are_of_the_checkpoint_asked_for(tmp_path, which):
     x = digits().split('test')['x']
     error = np.sum((x / np.float32(255) - model.reconstruct(x)) ** 2, axis=(1, 2, 3)).mean()
     assert summary['metrics']['squared_error']['mean'] == pytest.approx(error, rel=1e-4)
+
+
+def test_being_stopped_makes_no_checkpoint_the_best(tmp_path, monkeypatch):
+    # The second of three epochs is the best, but only the third ends with a checkpoint that falls due.
+    settings = config(ae, epochs=3, checkpoint_every=3.0, **{'optimizer.learning_rate': 1.0, 'optimizer.name': 'sgd'})
+    log = TRAIN._log
+
+    def stop(run, interval, *rest):
+        log(run, interval, *rest)
+        if interval.step == 24:
+            signal.raise_signal(signal.SIGTERM)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(TRAIN, '_log', stop)
+        with pytest.raises(Interrupted, match='stopped at step 24 of 36'):
+            train(settings, tmp_path)
+    assert aejax.load(tmp_path, 'last').checkpoint == 24
+    with pytest.raises(UserError, match="no checkpoint 'best'"):
+        aejax.load(tmp_path, 'best')
+    assert train(settings, tmp_path)['best']['step'] == 36
+    assert aejax.load(tmp_path, 'best').checkpoint == 36
 
 
 def test_a_loss_that_overflows_leaves_the_last_good_checkpoint(tmp_path, monkeypatch):

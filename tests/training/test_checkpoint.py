@@ -190,13 +190,28 @@ def test_all_damaged_is_an_error_of_one_line(tmp_path):
     checkpoints.close()
 
 
-def test_nothing_is_said_on_the_standard_streams(tmp_path, capfd):
-    fill(tmp_path).close()
-    flip(files_of(tmp_path / '40')[-1])
-    checkpoints = Checkpoints(tmp_path, ('error', 'min'))
-    restore_last(checkpoints)
-    checkpoints.close()
-    assert capfd.readouterr() == ('', '')
+SPOKEN = """
+import pathlib, sys
+from tests.training.test_checkpoint import Checkpoints, files_of, fill, flip, restore_last
+folder = pathlib.Path(sys.argv[1])
+fill(folder).close()
+flip(files_of(folder / '40')[-1])
+checkpoints = Checkpoints(folder, ('error', 'min'))
+assert len(restore_last(checkpoints)[1]) == 1
+checkpoints.close()
+"""
+
+
+def in_a_process(program: str, *arguments: str) -> subprocess.CompletedProcess:
+    """A process of its own: pytest takes the log before it can reach the standard error."""
+    environment = {**os.environ, 'PYTHONPATH': str(ROOT)}
+    command = [sys.executable, '-c', program, *arguments]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+
+
+def test_nothing_is_said_on_the_standard_streams(tmp_path):
+    done = in_a_process(SPOKEN, str(tmp_path))
+    assert (done.returncode, done.stdout, done.stderr) == (0, '', '')
 
 
 def test_reading_changes_nothing(tmp_path):
@@ -235,10 +250,7 @@ checkpoints.close()
 
 
 def test_a_kill_while_writing_leaves_the_older_ones(tmp_path):
-    environment = {**os.environ, 'PYTHONPATH': str(ROOT)}
-    done = subprocess.run(
-        [sys.executable, '-c', KILLED, str(tmp_path)], env=environment, capture_output=True, text=True, check=False
-    )
+    done = in_a_process(KILLED, str(tmp_path))
     assert done.returncode == -signal.SIGKILL, done.stderr
     left = [path.name for path in tmp_path.iterdir() if 'tmp' in path.name]
     assert left

@@ -75,7 +75,7 @@ def test_a_member_that_fails_stops_all_with_its_name_in_place(source):
 
 def test_a_stage_on_codes_is_refused(source):
     begun = ensemble.initial_states(Stack(), source, digits().spec, (0, 1))
-    with pytest.raises(UserError, match="stage 'second' maps its inputs.*one by one"):
+    with pytest.raises(UserError, match=r"stage 'second' maps its inputs.*one by one"):
         run(Stack(num_steps=(1, 1)), source, digits().spec, 100, state=begun, members=True)
 
 
