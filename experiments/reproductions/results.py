@@ -110,20 +110,20 @@ def listing(reproductions: Iterable[Reproduction], folder: pathlib.Path) -> str:
 
 
 def table(reproductions: Iterable[Reproduction], folder: pathlib.Path) -> str:
-    """The README's table: every figure that has a tolerance, from the stored results alone."""
-    head = ('system', 'figure', 'published', 'target', 'measured ± standard error', 'n', 'seeds', 'verdict')
+    """The README's table, from the stored results alone: every figure, with a verdict where it has a tolerance."""
+    head = ('system', 'figure', 'measured ± standard error', 'target', 'published', 'n', 'seeds', 'verdict')
     rows = [head, ('---',) * len(head)]
     for reproduction in reproductions:
         result = read(reproduction.name, folder)
+        link = f'{reproduction.title} ([`{reproduction.name}`](experiments/results/{reproduction.name}.json))'
         for figure in result['figures'] if result else ():
-            if figure['tolerance']:
-                rows.append(_row(reproduction, figure))
-    return '\n'.join(f'| {" | ".join(row)} |' for row in rows)
+            rows.append((link, *_cells(figure)))
+            link = ''  # named once, at the first of its figures
+    escaped = ([cell.replace('|', r'\|') for cell in row] for row in rows)
+    return '\n'.join(f'| {" | ".join(row)} |' for row in escaped)
 
 
-def _row(reproduction: Reproduction, figure: dict[str, Any]) -> tuple[str, ...]:
-    link = f'{reproduction.title} ([`{reproduction.name}`](experiments/results/{reproduction.name}.json))'
-    target = f'{figure["tolerance"]} {figure["unit"]}'.strip()
+def _cells(figure: dict[str, Any]) -> tuple[str, ...]:
+    target = f'{figure["tolerance"]} {figure["unit"]}'.strip() if figure['tolerance'] else ''
     n = f'{figure["n"]:,}' if figure['n'] else 'per seed'
-    cells = (link, figure['name'], figure['target'], target, measured(figure), n, str(len(figure['per_seed'])), figure['verdict'])
-    return tuple(cell.replace('|', '\\|') for cell in cells)
+    return figure['name'], measured(figure), target, figure['target'], n, str(len(figure['per_seed'])), figure['verdict']

@@ -147,6 +147,8 @@ def test_a_phase_moves_the_groups_that_it_declares_and_no_other(it):
             after, _ = jax.jit(functools.partial(update, phase, axis_name=None))(begun, batch=inputs, key=KEY())
             moved = {name for name in begun.params if not same(after.params[name], begun.params[name])}
             assert moved == set(phase.trains), f'{stage.name}/{phase.name}'
+    trained = {name for stage in it.method.stages for phase in stage.phases for name in phase.trains}
+    assert trained == set(state.params), 'a group that no phase trains'
 
 
 def same(a, b) -> bool:
