@@ -15,7 +15,7 @@ from experiments.reproductions.base import Bench, Outcome, Part, Reproduction
 from experiments.reproductions.figures import Figure, Tolerance, over_examples, ratio
 from experiments.reproductions.parts import Values, metrics, run_part
 
-GRID = (0.5, 1.0, 2.0, 4.0)
+GRID = (1.0, 2.0, 4.0)
 RATIO = 10.0
 EPOCHS = 60
 
