@@ -56,7 +56,7 @@ RANGES = {
     'clip_norm': (0.0, math.inf),
     'b1': (0.0, 1.0),
     'b2': (0.0, 1.0),
-    'eps': (0.0, math.inf),
+    'eps': (1e-30, math.inf),  # a gradient that is zero at every step gives 0 / (0 + eps)
     'momentum': (0.0, 1.0),
 }
 

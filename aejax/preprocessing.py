@@ -20,5 +20,8 @@ def to_model_space(x: Array, spec: DataSpec, key: Key) -> Array:
 
 
 def prepare(batch: Batch, spec: DataSpec, key: Key) -> Batch:
-    """`batch` with its 'x' in model space; all else as it was."""
-    return {**batch, 'x': to_model_space(batch['x'], spec, key)}
+    """`batch` with its 'x' in model space, all else as it was; of a batch of streams ('labelled', 'unlabelled'), each one so."""
+    if 'x' in batch:
+        return {**batch, 'x': to_model_space(batch['x'], spec, key)}
+    keys = jax.random.split(key, len(batch))
+    return {name: prepare(batch[name], spec, stream_key) for name, stream_key in zip(sorted(batch), keys, strict=True)}

@@ -73,7 +73,7 @@ def method_runner(config: ConfigDict) -> Runner:
     method = methods.build(config, SPEC)
     source = Resident({'x': images()}, config.batch_size)
     placement = make_placement('jit', config.batch_size)
-    _, prepare = source.mapped(method.stages[0], {}, _prepare)
+    _, prepare = source.mapped(method.stages[0], {}, _prepare, jax.random.key(0))
     program = placement.compile(method.stages[0], config.batch_size, prepare, False)
     data = placement.place(source.data)
     held = [placement.place(loop.initial_state(method, source, SPEC, 0))]

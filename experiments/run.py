@@ -55,6 +55,8 @@ def main() -> None:
     where = Folders(flags.FLAGS.data_dir, flags.FLAGS.download_dir)
     command = ['python', '-m', 'experiments.run', *sys.argv[1:]]
     with console() as speaker:
+        if _MODE.value != 'train' and _CONFIG.value is not None:
+            modes.note_config(workdir, _CONFIG.value, speaker)
         if _MODE.value == 'train':
             runs.train(
                 _CONFIG.value, workdir, where=where, overwrite=_OVERWRITE.value, console=speaker, command=command, began=BEGAN

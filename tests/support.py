@@ -31,8 +31,8 @@ def compilation_cache_in(folder: str, optimised: bool = True) -> Iterator[None]:
         'jax_compilation_cache_dir': folder,
         'jax_persistent_cache_min_compile_time_secs': 0,
         'jax_persistent_cache_min_entry_size_bytes': -1,
+        'jax_disable_most_optimizations': not optimised,
     }
-    settings |= {} if optimised else {'jax_disable_most_optimizations': True}
     before = {name: getattr(jax.config, name, False) for name in settings}
     for name, value in settings.items():
         jax.config.update(name, value)

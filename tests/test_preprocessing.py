@@ -7,7 +7,13 @@ import pytest
 
 from aejax.preprocessing import prepare, to_model_space
 from aejax.types import PREPROCESSING, DataSpec
-from tests.support import digits
+from tests.support import compilation_cache_in, digits
+
+
+@pytest.fixture(scope='module', autouse=True)
+def _programs_are_kept(tmp_path_factory):
+    with compilation_cache_in(str(tmp_path_factory.mktemp('programs')), optimised=False):
+        yield
 
 
 def spec(preprocessing):

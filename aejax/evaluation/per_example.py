@@ -9,6 +9,9 @@ import numpy as np
 from aejax import preprocessing
 from aejax.types import Array, Batch, Context, DataSpec, Key, Method, TrainState
 
+# Folded into the seed's key: training with the same seed must not draw the same numbers.
+_EVALUATION = 2**30 + 3
+
 Evaluate = Callable[[TrainState], dict[str, np.ndarray]]
 
 
@@ -49,7 +52,7 @@ def make_evaluator(
     batches = padded_batches(split, min(batch_size, count))
 
     def run(state: TrainState, batches: Batch) -> Mapping[str, Array]:
-        return evaluate_batches(method, spec, state, batches, jax.random.key(seed))
+        return evaluate_batches(method, spec, state, batches, jax.random.fold_in(jax.random.key(seed), _EVALUATION))
 
     compiled = jax.jit(jax.vmap(run, in_axes=(0, None)) if members else run)
 

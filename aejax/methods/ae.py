@@ -48,7 +48,7 @@ class AE:
         return self.loss_name, 'min'
 
     def init(self, key: Key, batch: Batch) -> tuple[Params, Mutables]:
-        """Glorot-uniform kernels, zero biases; no mutables."""
+        """Random kernels (Glorot-uniform in perceptrons, He-normal in convolutions), zero biases; no mutables."""
         return self.model.init(key, batch['x']), {}
 
     def reconstruction_errors(self, x: Array, linear: Array) -> dict[str, Array]:

@@ -56,14 +56,19 @@ class CAE(AE):
         penalty, z = self.penalised_code(params, batch['x'])
         error = self.reconstruction_errors(batch['x'], self.model.decode_linear(params, z))[self.loss_name]
         per_example = error + context.hparams['penalty_weight'] * penalty
-        metrics = {self.loss_name: error, 'jacobian_norm': jnp.sqrt(penalty)}
+        metrics = {self.loss_name: error, 'jacobian_norm': jacobian_norm(penalty)}
         return LossOutput(self.regularised(per_example, params, context), metrics)
 
     def evaluate(self, params: Params, mutables: Mutables, batch: Batch, context: Context) -> Mapping[str, Array]:
         """The reconstruction errors of the AE, and jacobian_norm = ||J_h(x)||_F."""
         penalty, z = self.penalised_code(params, batch['x'])
         errors = self.reconstruction_errors(batch['x'], self.model.decode_linear(params, z))
-        return {**errors, 'jacobian_norm': jnp.sqrt(penalty)}
+        return {**errors, 'jacobian_norm': jacobian_norm(penalty)}
+
+
+def jacobian_norm(penalty: Array) -> Array:
+    """||J||_F from its square, which forms that subtract may round to just below zero."""
+    return jnp.sqrt(jnp.maximum(penalty, 0.0))
 
 
 def check_form(config: ConfigDict, spec: DataSpec) -> None:

@@ -55,7 +55,7 @@ class VAE:
         return (Stage('train', (Phase('elbo', self.loss, groups, self.optimizer),), self.num_steps),)
 
     def init(self, key: Key, batch: Batch) -> tuple[Params, Mutables]:
-        """Glorot-uniform kernels, zero biases; no mutables."""
+        """Random kernels (Glorot-uniform in perceptrons, He-normal in convolutions), zero biases; no mutables."""
         params = self.model.init(key, batch['x'])
         if self.learns_variance:
             params = {**params, 'likelihood': {'log_variance': jnp.asarray(self.log_variance, jnp.float32)}}

@@ -31,7 +31,7 @@ class Console(Protocol):
 
 
 def summary_of(row: Mapping[str, Any], validation: Mapping[str, Any]) -> str:
-    """'loss 21.88 · validation squared_error 2.53 · 31,000 examples/s'."""
+    """'reconstruction/loss 21.88  | validation squared_error 2.53  | 31,000 examples/s'."""
     losses = [f'{name} {value:.5g}' for name, value in row.items() if name.endswith('/loss')]
     hidden = ('step', 'epoch', 'stage', 'split', 'seconds')
     checks = [f'{name} {value:.5g}' for name, value in validation.items() if name not in hidden]

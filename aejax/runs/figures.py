@@ -10,7 +10,7 @@ import numpy as np
 from aejax import preprocessing
 from aejax.data import Dataset
 from aejax.evaluation import jacobian
-from aejax.types import Array, Method, TrainState
+from aejax.types import Array, Method, TrainState, UserError
 from aejax.visualization import curves, images, latents
 from aejax.visualization.style import save
 
@@ -108,9 +108,14 @@ class Pictures:
 
 
 def write_figures(
-    folder: pathlib.Path, method: Method, dataset: Dataset, state: TrainState, rows: Sequence[Mapping[str, Any]]
-) -> list[pathlib.Path]:
-    """Draws all that the method can show into `folder`, as PNG; returns what was written."""
+    folder: pathlib.Path,
+    method: Method,
+    dataset: Dataset,
+    state: TrainState,
+    rows: Sequence[Mapping[str, Any]],
+    warn: Callable[[str], None],
+) -> None:
+    """Draws all that the method can show into `folder`, as PNG."""
     pictures = Pictures(method, dataset, state)
     drawers: dict[str, Callable[[], Any]] = {
         name: getattr(pictures, name)
@@ -118,5 +123,12 @@ def write_figures(
     }
     if rows:
         drawers['learning_curves'] = lambda: curves.learning_curves(rows)
-    drawn = ((name, draw()) for name, draw in drawers.items())
-    return [save(figure, folder / f'{name}.png') for name, figure in drawn if figure is not None]
+    for name, draw in drawers.items():
+        # The figures of a run are worth more than any one picture of it: what cannot be drawn is said, and left out.
+        try:
+            figure = draw()
+        except (UserError, ValueError) as error:
+            warn(f'no {name} picture: {error}')
+            continue
+        if figure is not None:
+            save(figure, folder / f'{name}.png')

@@ -11,7 +11,7 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from aejax.files import write_json, write_text
+from aejax.files import finite, write_json, write_text
 from aejax.types import UserError
 
 CONFIG, PROVENANCE, SUMMARY, METRICS = 'config.json', 'provenance.json', 'summary.json', 'metrics.jsonl'
@@ -86,7 +86,13 @@ def locked(folder: pathlib.Path) -> Iterator[None]:
         except BlockingIOError:
             raise UserError(f'another process is running in {folder}; wait for it or choose another --workdir') from None
         remove_leftovers(folder)
-        yield
+        try:
+            yield
+        finally:
+            if not (folder / CONFIG).exists():  # nothing came of it: leave no trace
+                (folder / LOCK).unlink(missing_ok=True)
+                with contextlib.suppress(OSError):
+                    folder.rmdir()
     finally:
         os.close(handle)
 
@@ -178,6 +184,6 @@ def keep_rows(path: pathlib.Path, step: int) -> list[dict[str, Any]]:
 def append_rows(path: pathlib.Path, rows: list[dict[str, Any]]) -> None:
     """Adds `rows` and waits until they are on the disk: a checkpoint is saved only after its rows."""
     with path.open('a', encoding='utf-8') as file:
-        file.write(''.join(json.dumps(row) + '\n' for row in rows))
+        file.write(''.join(json.dumps(finite(row), allow_nan=False) + '\n' for row in rows))
         file.flush()
         os.fsync(file.fileno())

@@ -34,14 +34,21 @@ def restore_config(values: dict[str, Any]) -> ConfigDict:
 
 
 def spec_of(description: dict[str, Any]) -> DataSpec:
-    """The DataSpec in a provenance's `data`."""
-    return DataSpec(
-        name=description['name'],
-        shape=tuple(description['shape']),
-        preprocessing=description['preprocessing'],
-        num_classes=description['num_classes'],
-        num_examples=description['sizes']['train'],
-    )
+    """The DataSpec in a provenance's `data`.
+
+    Raises:
+        UserError: if it is not all there.
+    """
+    try:
+        return DataSpec(
+            name=description['name'],
+            shape=tuple(description['shape']),
+            preprocessing=description['preprocessing'],
+            num_classes=description['num_classes'],
+            num_examples=description['sizes']['train'],
+        )
+    except (KeyError, TypeError) as error:
+        raise UserError(f'{PROVENANCE} does not say what data the run was trained on ({error} is missing)') from None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -98,6 +105,8 @@ class Model:
         if np.shape(x)[1:] != self.spec.shape:
             raise UserError(f'this model takes [n, {", ".join(map(str, self.spec.shape))}], not {list(np.shape(x))}')
         if np.asarray(x).dtype == np.uint8:
+            if not self.spec.is_unit_interval:
+                raise UserError(f'this model was trained on {self.spec.preprocessing!r} data: give floats that were prepared so')
             return jax.numpy.asarray(x, jax.numpy.float32) / 255.0
         return jax.numpy.asarray(x, jax.numpy.float32)
 

@@ -5,10 +5,11 @@ import pathlib
 from typing import Any
 
 import numpy as np
+from ml_collections import ConfigDict
 
 from aejax.files import write_bytes, write_json
 from aejax.runs.console import Console, metrics_table
-from aejax.runs.folder import PROVENANCE, SAMPLES, read_object
+from aejax.runs.folder import PROVENANCE, SAMPLES, differences, plain, read_config, read_object
 from aejax.runs.loading import load
 from aejax.runs.setup import Folders, load_data
 from aejax.runs.train import final_figures
@@ -33,6 +34,12 @@ def evaluate(workdir: pathlib.Path, split: str, checkpoint: str, where: Folders,
     write_json(workdir / f'evaluation-{split}.json', result)
     console.say(metrics_table(f'{split} metric', metrics))
     return result
+
+
+def note_config(workdir: pathlib.Path, given: ConfigDict, console: Console) -> None:
+    """Says so where the config given is not the one that `workdir` was trained with, which is the one that counts."""
+    if changed := differences(read_config(workdir), plain(given)):
+        console.say(f'note: {workdir} was trained with another config, and that is used ({"; ".join(changed[:3])})')
 
 
 def sample(workdir: pathlib.Path, num: int, seed: int, checkpoint: str, console: Console) -> pathlib.Path:

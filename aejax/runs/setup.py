@@ -10,6 +10,7 @@ from ml_collections import ConfigDict
 
 from aejax import data, methods
 from aejax.data import Dataset
+from aejax.runs.folder import flatten
 from aejax.training.parallel import make_placement
 from aejax.training.sources import Resident, Source, stream_of
 from aejax.types import Method, UserError
@@ -42,6 +43,9 @@ def check(config: ConfigDict) -> None:
     Raises:
         UserError: on the first that cannot be.
     """
+    for name, value in flatten(config.to_dict()).items():
+        if isinstance(value, float) and not math.isfinite(value):
+            raise UserError(f'{name}={value} must be a finite number')
     for name in ('log_every', 'checkpoint_every'):
         if not 0 < getattr(config, name) < math.inf:
             raise UserError(f'{name}={getattr(config, name)} must be a positive number of epochs')

@@ -2,11 +2,13 @@
 
 import contextlib
 import dataclasses
+import functools
 import pathlib
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import jax
 import numpy as np
 from ml_collections import ConfigDict
 
@@ -25,6 +27,7 @@ from aejax.runs.setup import Folders, build, check, complete, load_data, make_so
 from aejax.training import loop
 from aejax.training import state as states
 from aejax.training.checkpoint import Checkpoints, from_host, to_host
+from aejax.training.parallel import usable_devices
 from aejax.training.sources import Source
 from aejax.types import Method, TrainState
 
@@ -58,6 +61,10 @@ class Run:
         """A state with the structure of one stored at `step`."""
         state = loop.initial_state(self.method, self.source, self.dataset.spec, self.config.seed)
         return states.begin_stage(state, self.method.stages[loop.stage_index(self.method.stages, step)])
+
+
+def _warn(console: Console, text: str) -> None:
+    console.say(f'warning: {text}')
 
 
 def means(values: Mapping[str, np.ndarray]) -> dict[str, float]:
@@ -111,11 +118,20 @@ def train(
         try:
             state = from_host(to_host(_train(run, state)))
         except loop.NonFiniteError as error:
-            _conclude(run, {'status': f'stopped: {error}', 'steps': run.rows[-1]['step'] if run.rows else 0})
+            _stop_at_non_finite(run, error)
             raise
         finally:
             run.checkpoints.close()
         return _finish(run, state) if processes.is_first() else {}
+
+
+def _stop_at_non_finite(run: Run, error: loop.NonFiniteError) -> None:
+    """Leaves the row in which it happened, with nulls for what is not finite, and a report that says so."""
+    step = error.row['step']
+    if not run.rows or run.rows[-1]['step'] < step:
+        row = {'epoch': step / run.source.steps_per_epoch, 'split': 'train', **error.row}
+        folders.append_rows(run.folder / METRICS, [row])
+    _conclude(run, {'status': f'stopped: {error}', 'steps': step})
 
 
 def _finished(folder: pathlib.Path, config: ConfigDict, overwrite: bool) -> dict[str, Any]:
@@ -144,6 +160,9 @@ def _open(
     checkpoints = Checkpoints(folder / CHECKPOINTS, method.selection)
     run = Run(config, folder, dataset, method, make_source(config, dataset), checkpoints, console, began)
     _note_provenance(run, command)
+    used, there = len(usable_devices(config.batch_size)), jax.device_count()
+    if used < there:
+        _warn(console, f'batch_size={config.batch_size} does not split over {there} devices: {used} are used')
     return run
 
 
@@ -153,12 +172,12 @@ def _note_provenance(run: Run, command: Sequence[str]) -> None:
     if not stored:
         write_json(run.folder / PROVENANCE, provenance.collect(command, run.config.seed, run.dataset.describe()))
     elif stored.get('fingerprint') != run.dataset.fingerprint:
-        run.console.say(f'warning: the {run.dataset.spec.name} data is not what this run began with: its fingerprint differs')
+        _warn(run.console, f'the {run.dataset.spec.name} data is not what this run began with: its fingerprint differs')
 
 
 def _resume(run: Run) -> TrainState | None:
     """The state to go on from, None for the beginning; rows of steps that will be done again are dropped."""
-    state = run.checkpoints.restore_last(run.template, lambda text: run.console.say(f'warning: {text}'))
+    state = run.checkpoints.restore_last(run.template, functools.partial(_warn, run.console))
     step = 0 if state is None else int(state.step)
     run.rows = folders.keep_rows(run.folder / METRICS, step)
     if state is not None:
@@ -195,8 +214,8 @@ def _train(run: Run, state: TrainState | None) -> TrainState:
             if run.first_step_seconds is None and interval.seconds_to_call is not None:
                 run.first_step_seconds = time.time() - run.began - interval.seconds + interval.seconds_to_call
             state, values = interval.state, means(validate(interval.state))
-            loop.check_finite({f'validation/{name}': value for name, value in values.items()}, interval.stage, interval.step)
             _log(run, interval, values, board)
+            loop.check_finite({f'validation/{name}': value for name, value in values.items()}, interval.stage, interval.step)
             number, due = max(processes.shared(signalled() or 0)), _checkpoint_due(run, interval)
             if number or due:
                 # Only checkpoints that fall due can be the best: which is best must not depend on when a run was stopped.
@@ -248,14 +267,16 @@ def _finish(run: Run, state: TrainState) -> dict[str, Any]:
     if run.config.test_checkpoint == 'best' and best is not None and best != int(state.step):
         state = run.checkpoints.restore(best, run.template(best))
     run.console.say('evaluating on the test split and drawing figures')
-    write_figures(run.folder / FIGURES, run.method, run.dataset, state, run.rows)
+    metrics = final_figures(run.method, run.dataset, state, 'test')
+    warn = functools.partial(_warn, run.console)
+    write_figures(run.folder / FIGURES, run.method, run.dataset, state, run.rows, warn)
     metric, _ = run.method.selection
     best_rows = [row for row in run.rows if row['split'] == 'validation' and row['step'] == best]
     speeds = [row['examples_per_second'] for row in run.rows if 'examples_per_second' in row]
     summary = {
         'status': 'finished',
         'split': 'test',
-        'metrics': final_figures(run.method, run.dataset, state, 'test'),
+        'metrics': metrics,
         'checkpoint': run.config.test_checkpoint,
         'steps': run.total_steps,
         'epochs': run.total_steps / run.source.steps_per_epoch,

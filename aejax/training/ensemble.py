@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from aejax.training.loop import initial_state
 from aejax.training.sources import Source
@@ -24,7 +25,7 @@ def initial_states(
         UserError: on a hyper-parameter that the method does not have.
         ValueError: if a list of values is not as long as `seeds`.
     """
-    stacked = jax.vmap(lambda seed: initial_state(method, source, spec, seed))(jnp.asarray(seeds))
+    stacked = jax.vmap(lambda seed: initial_state(method, source, spec, seed))(jnp.asarray(np.asarray(seeds, np.uint32)))
     if not hparams:
         return stacked
     if any(len(values) != len(seeds) for values in hparams.values()):

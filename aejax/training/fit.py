@@ -10,7 +10,7 @@ from aejax.data import Dataset
 from aejax.evaluation.per_example import make_evaluator
 from aejax.training import ensemble, loop
 from aejax.training.sources import Resident
-from aejax.types import Method, TrainState
+from aejax.types import Method, TrainState, UserError
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,6 +53,8 @@ def fit(
         UserError: on settings that cannot be.
         NonFiniteError: when a metric of any member is not finite.
     """
+    if hparams and seeds is None:
+        raise UserError('hparams has one value for each member of an ensemble: give seeds as well')
     source, members = Resident(dataset.split('train'), batch_size), seeds is not None
     if seeds is not None:
         state = ensemble.initial_states(method, source, dataset.spec, seeds, hparams)

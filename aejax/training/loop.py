@@ -14,13 +14,20 @@ import numpy as np
 from aejax import preprocessing
 from aejax.training import state as states
 from aejax.training.parallel import Placement, make_placement
-from aejax.training.program import Program
+from aejax.training.program import Prepare, Program
 from aejax.training.sources import Source
-from aejax.types import Batch, DataSpec, Method, Stage, TrainState, UserError
+from aejax.types import Batch, DataSpec, Key, Method, Stage, TrainState, UserError
+
+# Folded into the base key for the inputs of a stage; see `program` for the other streams.
+_INPUTS = 2**30 + 2
 
 
 class NonFiniteError(UserError):
-    """A metric became NaN or infinite; the message names stage, phase, metric and step."""
+    """A metric became NaN or infinite; the message names stage, phase, metric and step, `row` holds what was measured."""
+
+    def __init__(self, message: str, row: Mapping[str, Any]):
+        super().__init__(message)
+        self.row = row
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,14 +63,16 @@ def check_finite(metrics: Mapping[str, Any], stage: str, step: int) -> None:
             phase, metric = name.split('/', 1)
             raise NonFiniteError(
                 f'{metric} of phase {phase!r} in stage {stage!r} is {metrics[name]} in the interval that ends at step {step}: '
-                'training stopped; the last good checkpoint stays. Try a lower optimizer.learning_rate or optimizer.clip_norm=1'
+                'training stopped; the last good checkpoint stays. Try a lower optimizer.learning_rate or optimizer.clip_norm=1',
+                row={'step': step, 'stage': stage, **metrics},
             )
 
 
 def initial_state(method: Method, source: Source, spec: DataSpec, seed: int | jax.Array) -> TrainState:
     """The state at step 0 of the run with this seed."""
     batch = preprocessing.prepare(jax.tree.map(jnp.asarray, source.example()), spec, jax.random.key(0))
-    return jax.jit(lambda: states.create(method, jax.random.key(seed), batch))()
+    # The key is an argument, so that the compilation cache knows the program again whatever the seed.
+    return jax.jit(lambda key, batch: states.create(method, key, batch))(jax.random.key(seed), batch)
 
 
 def stage_index(stages: Sequence[Stage], step: int) -> int:
@@ -118,7 +127,7 @@ def train(
                 raise UserError(
                     f'stage {stage.name!r} maps its inputs, to other codes for every member: train the members one by one'
                 )
-            staged, prepare = source.mapped(stage, state.params, lambda batch, key: preprocessing.prepare(batch, spec, key))
+            staged, prepare = source.mapped(stage, state.params, _preparation(spec), inputs_key(state, start, members))
             program = placement.compile(stage, batch_size, prepare, staged.ordered)
             call = functools.partial(_run_interval, program, _placed_once(placement), staged, start)
             state, step = placement.place(state), max(first, start)
@@ -140,6 +149,16 @@ def train(
                 step = target
             state = placement.collect(state)
         start = end
+
+
+def _preparation(spec: DataSpec) -> Prepare:
+    return lambda batch, key: preprocessing.prepare(batch, spec, key)
+
+
+def inputs_key(state: TrainState, start: int, members: bool) -> Key:
+    """The key of the noise in the inputs of the stage that begins at step `start`; an ensemble has no such inputs."""
+    base = jax.random.key(0) if members else jax.random.fold_in(state.key, _INPUTS)
+    return jax.random.fold_in(base, start)
 
 
 def _placed_once(placement: Placement) -> Callable[[Batch], Batch]:

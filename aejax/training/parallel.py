@@ -95,15 +95,23 @@ def _pmap_placement(mesh: Mesh) -> Placement:
     return Placement(compile_stage, place, lambda tree: take(tree, 0))
 
 
+def usable_devices(batch_size: int) -> list[Any]:
+    """The most devices over which a batch splits evenly; all where there are several processes, none of which can be spared."""
+    devices = jax.devices()
+    if jax.process_count() > 1:
+        return devices
+    return devices[: max(count for count in range(1, len(devices) + 1) if batch_size % count == 0)]
+
+
 def make_placement(mode: str = 'jit', batch_size: int = 1, members: bool = False, devices: Any = None) -> Placement:
-    """The placement called `mode` over `devices` (default: all).
+    """The placement called `mode` over `devices` (default: `usable_devices`).
 
     Raises:
         UserError: on an unknown mode, a batch that does not split evenly, or an ensemble under pmap.
     """
-    devices = jax.devices() if devices is None else devices
     if mode not in MODES:
         raise UserError(f'parallel is {mode!r}; choose one of {", ".join(MODES)}')
+    devices = usable_devices(batch_size) if devices is None else devices
     if batch_size % len(devices):
         raise UserError(f'batch_size={batch_size} does not split over {len(devices)} devices')
     mesh = Mesh(np.asarray(devices), (AXIS,), axis_types=(AxisType.Auto,))

@@ -6,8 +6,7 @@ argument of the program, not part of it, so one compilation serves a stage, and 
 same code.
 """
 
-import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import jax
 import jax.numpy as jnp
@@ -23,14 +22,20 @@ Program = Callable[[TrainState, Batch, ArrayLike, ArrayLike], tuple[TrainState, 
 _ORDER, _PREPARE = 2**30, 2**30 + 1
 
 
+def streams(data: Batch) -> dict[str, Batch]:
+    """The streams of a nested batch ('labelled', 'unlabelled'), each of a length of its own; a flat batch is one, called ''."""
+    nested = all(isinstance(value, Mapping) for value in data.values())
+    return dict(data) if nested else {'': data}
+
+
 def num_examples(data: Batch) -> int:
-    """The length of the leading axis that all of `data` shares."""
-    return int(jax.tree.leaves(data)[0].shape[0])
+    """The length of the data: of its leading axis, and where there are several streams, of the longest."""
+    return max(int(jax.tree.leaves(stream)[0].shape[0]) for stream in streams(data).values())
 
 
-def epoch_order(key: Key, first_step: Array, num: int) -> Array:
-    """The permutation [num] of the epoch that begins at global step `first_step`."""
-    return jax.random.permutation(jax.random.fold_in(jax.random.fold_in(key, _ORDER), first_step), num)
+def epoch_order(key: Key, first_step: Array, num: int, stream: int = 0) -> Array:
+    """The permutation [num] of the epoch that begins at global step `first_step`; each of several streams has its own."""
+    return jax.random.permutation(jax.random.fold_in(jax.random.fold_in(key, _ORDER - stream), first_step), num)
 
 
 def make_program(stage: Stage, batch_size: int, prepare: Prepare, axis_name: str | None = None, shards: int = 1,
@@ -52,32 +57,37 @@ def make_program(stage: Stage, batch_size: int, prepare: Prepare, axis_name: str
     step = make_step(stage, axis_name)
     local = batch_size // shards
 
-    def batch_at(data: Batch, order: Array, position: Array, state: TrainState) -> Batch:
+    def batch_at(data: Batch, orders: Mapping[str, Array], position: Array, state: TrainState) -> Batch:
         start = position * batch_size
         key = jax.random.fold_in(jax.random.fold_in(state.key, _PREPARE), state.step)
         if axis_name is not None:
             index = jax.lax.axis_index(axis_name)
             start, key = start + index * local, jax.random.fold_in(key, index)
-        rows = jax.lax.dynamic_slice(order, (start,), (local,))
-        return constrain(prepare(jax.tree.map(lambda leaf: leaf[rows], data), key))
+
+        def rows_of(name: str, stream: Batch) -> Batch:
+            # A stream that is shorter than the longest goes round and round within the epoch.
+            rows = orders[name][(start + jnp.arange(local)) % len(orders[name])]
+            return jax.tree.map(lambda leaf: leaf[rows], stream)
+
+        taken = {name: rows_of(name, stream) for name, stream in streams(data).items()}
+        return constrain(prepare(taken.get('', taken), key))
 
     def run(state: TrainState, data: Batch, stage_start: ArrayLike, num_steps: ArrayLike) -> tuple[TrainState, Metrics]:
-        num = num_examples(data)
-        position = jnp.zeros((), jnp.int32) if ordered else (state.step - stage_start) % (num // batch_size)
-        order = jnp.arange(num) if ordered else epoch_order(state.key, state.step - position, num)
+        per_epoch = num_examples(data) // batch_size
+        position = jnp.zeros((), jnp.int32) if ordered else (state.step - stage_start) % per_epoch
+        lengths = {name: num_examples(stream) for name, stream in streams(data).items()}
+        orders = {
+            name: jnp.arange(num) if ordered else epoch_order(state.key, state.step - position, num, i)
+            for i, (name, num) in enumerate(sorted(lengths.items()))
+        }
 
         def body(i: Array, carry: tuple[TrainState, Metrics]) -> tuple[TrainState, Metrics]:
             state, sums = carry
-            state, metrics = step(state, batch_at(data, order, position + i, state))
+            state, metrics = step(state, batch_at(data, orders, position + i, state))
             return state, jax.tree.map(jnp.add, sums, metrics)
 
-        shapes = jax.eval_shape(lambda: step(state, batch_at(data, order, position, state))[1])
+        shapes = jax.eval_shape(lambda: step(state, batch_at(data, orders, position, state))[1])
         zeros = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
         return jax.lax.fori_loop(0, num_steps, body, (state, zeros))
 
     return run
-
-
-def steps_per_epoch(data: Batch, batch_size: int) -> int:
-    """Full batches in one pass over `data`."""
-    return math.floor(num_examples(data) / batch_size)

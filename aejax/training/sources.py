@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import jax
 import numpy as np
 
-from aejax.training.program import num_examples
+from aejax.training.program import num_examples, streams
 from aejax.types import Batch, Key, Params, Stage, UserError
 
 Prepare = Callable[[Batch, Key], Batch]
@@ -40,7 +40,7 @@ class Source(Protocol):
         """Host data for a call that begins `step` steps into the stage, and how many steps, at most `remaining`, it serves."""
         ...
 
-    def mapped(self, stage: Stage, params: Params, prepare: Prepare) -> tuple['Source', Prepare]:
+    def mapped(self, stage: Stage, params: Params, prepare: Prepare, key: Key) -> tuple['Source', Prepare]:
         """The source and preparation of a stage: its `inputs` applied to all the data once, where it has them."""
         ...
 
@@ -66,11 +66,16 @@ class Resident:
         """All the data, up to the end of the epoch."""
         return self.data, min(remaining, self.steps_per_epoch - step % self.steps_per_epoch)
 
-    def mapped(self, stage: Stage, params: Params, prepare: Prepare) -> tuple['Resident', Prepare]:
-        """Codes of the layers below are computed here, once a stage, and need no preparation of their own."""
+    def mapped(self, stage: Stage, params: Params, prepare: Prepare, key: Key) -> tuple['Resident', Prepare]:
+        """Codes of the layers below are computed here, once a stage, and need no preparation of their own.
+
+        Noise in their preparation (dynamic binarisation) is drawn from `key`, once for the whole stage.
+        """
         inputs = stage.inputs
         if inputs is None:
             return self, prepare
+        if set(streams(self.data)) != {''}:
+            raise UserError(f'stage {stage.name!r} maps its inputs, which needs one stream of data')
         rows = num_examples(self.data)
         size = min(rows, 10 * self.batch_size)
         apply = jax.jit(lambda batch, key: inputs(params, prepare(batch, key)))
@@ -78,7 +83,7 @@ class Resident:
         for start in range(0, rows, size):
             # The last chunk reaches back so that every chunk has one shape; what it repeats is cut off again.
             begin = min(start, rows - size)
-            chunk = apply(jax.tree.map(lambda leaf: leaf[begin : begin + size], self.data), jax.random.key(begin))  # noqa: B023
+            chunk = apply(jax.tree.map(lambda leaf: leaf[begin : begin + size], self.data), jax.random.fold_in(key, begin))  # noqa: B023
             chunks.append(jax.tree.map(lambda leaf: np.asarray(leaf[start - begin :]), chunk))  # noqa: B023
         data = jax.tree.map(lambda *leaves: np.concatenate(leaves), *chunks)
         return dataclasses.replace(self, data=data), lambda batch, key: batch
@@ -113,7 +118,7 @@ class Stream:
         taken += taken[-1:] * (self.chunk_steps - num)
         return jax.tree.map(lambda *leaves: np.concatenate(leaves), *taken), num
 
-    def mapped(self, stage: Stage, params: Params, prepare: Prepare) -> tuple['Stream', Prepare]:
+    def mapped(self, stage: Stage, params: Params, prepare: Prepare, key: Key) -> tuple['Stream', Prepare]:
         """A fresh stream for the stage."""
         if stage.inputs is not None:
             raise UserError(f'stage {stage.name!r} maps its inputs, which needs the data in memory: set data.streaming=False')

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from aejax.training import loop
-from aejax.training.parallel import make_placement
+from aejax.training.parallel import make_placement, usable_devices
 from aejax.training.sources import Resident
 from aejax.types import UserError
 from tests.support import Stack, assert_close, assert_equal_bytes, compilations, digits, go_on, numbered, stack_run
@@ -77,11 +77,15 @@ def test_pmap_is_compiled_once_a_stage():
     assert names.count('jit(_fun)') == 2  # pmap's own name for it
 
 
+def test_devices_that_a_batch_does_not_split_over_are_left_out():
+    assert [len(usable_devices(size)) for size in (100, 101, 2, 1)] == [2, 1, 2, 1]
+
+
 @pytest.mark.parametrize(
     ('options', 'message'),
     [
         ({'mode': 'tpu'}, "parallel is 'tpu'; choose one of jit, pmap"),
-        ({'batch_size': 101}, 'batch_size=101 does not split over 2 devices'),
+        ({'batch_size': 101, 'devices': jax.devices()}, 'batch_size=101 does not split over 2 devices'),
         ({'mode': 'pmap', 'batch_size': 2, 'members': True}, "an ensemble needs parallel='jit'"),
     ],
 )

@@ -46,7 +46,10 @@ def test_mapped_is_the_inputs_of_every_row_in_order():
     data, scale = numbered(237), jnp.asarray(3.0)
     source = Resident(data, 10)
     mapped, prepare = source.mapped(
-        Stage('codes', (), 1, inputs), {'scale': scale}, lambda batch, key: {**batch, 'x': batch['x'].astype(jnp.float32) / 255}
+        Stage('codes', (), 1, inputs),
+        {'scale': scale},
+        lambda batch, key: {**batch, 'x': batch['x'].astype(jnp.float32) / 255},
+        jax.random.key(0),
     )
     assert calls == [(100, 8, 8, 1)]
     expected = data['x'].astype(np.float32) / 255
@@ -60,7 +63,7 @@ def test_mapped_is_the_inputs_of_every_row_in_order():
 
 def test_mapped_without_inputs_is_the_source_itself():
     source, prepare = Resident(numbered(20), 10), lambda batch, key: batch
-    assert source.mapped(Stage('plain', (), 1), {}, prepare) == (source, prepare)
+    assert source.mapped(Stage('plain', (), 1), {}, prepare, jax.random.key(0)) == (source, prepare)
 
 
 def test_inputs_are_computed_once_a_stage_and_after_resuming():
