@@ -196,10 +196,12 @@ def test_a_loss_that_overflows_leaves_the_last_good_checkpoint(tmp_path, monkeyp
         train(settings, tmp_path)
     summary = json.loads((tmp_path / 'summary.json').read_text())
     assert summary['status'].startswith('stopped: ')
-    assert summary['steps'] == 24
+    assert summary['steps'] == 36
     assert 'stopped' in (tmp_path / 'report.html').read_text()
     assert aejax.load(tmp_path).checkpoint == 24
-    assert [row['step'] for row in rows(tmp_path, 'train')] == [12, 24]
+    # The row in which it happened stays, with null for what is not finite.
+    assert [row['squared_error'] is None for row in rows(tmp_path, 'validation')] == [False, False, True]
+    assert 'NaN' not in (tmp_path / 'metrics.jsonl').read_text()
 
 
 def test_an_overflow_before_the_first_checkpoint(tmp_path):
@@ -208,9 +210,10 @@ def test_an_overflow_before_the_first_checkpoint(tmp_path):
     with pytest.raises(NonFiniteError, match=r"loss of phase 'reconstruction' in stage 'train' is (nan|inf) .*step 12"):
         train(settings, tmp_path)
     assert json.loads((tmp_path / 'summary.json').read_text())['status'].startswith('stopped: ')
-    # Nothing was learnt that could be lost, so the mended config may begin in the same folder.
     settings.optimizer.learning_rate = 1e-3
-    assert train(settings, tmp_path)['status'] == 'finished'
+    with pytest.raises(UserError, match=r'learning_rate: 1000000.0 -> 0.001.*--overwrite'):
+        train(settings, tmp_path)
+    assert train(settings, tmp_path, overwrite=True)['status'] == 'finished'
 
 
 def test_a_stream_resumes_to_the_same_bytes(tmp_path, monkeypatch):
@@ -269,7 +272,7 @@ def test_what_cannot_be_is_refused_before_anything_is_written(tmp_path, changes,
     with pytest.raises(UserError, match=message) as caught:
         train(config(ae, **changes), tmp_path / 'run')
     assert '\n' not in str(caught.value)
-    assert [path.name for path in (tmp_path / 'run').iterdir()] == ['.lock']
+    assert not (tmp_path / 'run').exists()
 
 
 def test_a_config_that_lacks_a_key(tmp_path):
