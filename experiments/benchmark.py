@@ -210,6 +210,11 @@ def penalty_runner(form: str) -> Runner:
     return run
 
 
+def shown(value: float) -> str:
+    """Three digits that count, and no powers of ten."""
+    return f'{value:,.0f}' if value >= 100 else f'{value:.3g}'
+
+
 def verdict(figure: Mapping[str, Any]) -> str:
     """'' without a target, else whether it was reached."""
     if 'at_least' in figure:
@@ -224,7 +229,7 @@ def markdown(folder: pathlib.Path) -> str:
     blocks = []
     for path in sorted(folder.glob('benchmark-*.json')):
         stored = json.loads(path.read_text(encoding='utf-8'))
-        rows = [f'| {name} | {figure["value"]:,.3g} | {verdict(figure)} |' for name, figure in stored['figures'].items()]
+        rows = [f'| {name} | {shown(figure["value"])} | {verdict(figure)} |' for name, figure in stored['figures'].items()]
         blocks.append('\n'.join((f'On {stored["device"]}:', '', '| figure | value | target |', '| --- | --- | --- |', *rows)))
     return '\n\n'.join(blocks)
 
@@ -241,7 +246,7 @@ def main() -> None:
         figures['main job: seconds to the first step, cold'] = {'value': found['cold_first_step']}
         figures['main job: seconds to the first step, warm'] = {'value': found['warm_first_step'], 'at_most': 8}
         figures['main job: seconds, warm'] = {'value': found['warm_main_job']}
-    print(table(['figure', 'value', 'target'], [[name, f'{f["value"]:,.3g}', verdict(f)] for name, f in figures.items()]))
+    print(table(['figure', 'value', 'target'], [[name, shown(f['value']), verdict(f)] for name, f in figures.items()]))
     steps = {name: {'median': statistics.median(s), 'lowest': min(s), 'highest': max(s)} for name, s in seconds.items()}
     where = {'device': provenance.device(), 'versions': provenance.versions(), 'git': provenance.git_state()}
     path = pathlib.Path(_OUTPUT.value or cli.HERE / 'results' / f'benchmark-{jax.default_backend()}.json')
