@@ -29,7 +29,7 @@ def git_state() -> dict[str, Any]:
         ).stdout.strip()
 
     try:
-        return {'commit': git('rev-parse', 'HEAD'), 'dirty': bool(git('status', '--porcelain', '--untracked-files=no'))}
+        return {'commit': git('rev-parse', 'HEAD'), 'dirty': bool(git('status', '--porcelain', '--', ':/aejax', ':/experiments'))}
     except (OSError, subprocess.SubprocessError):
         return {}
 

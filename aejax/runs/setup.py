@@ -47,7 +47,7 @@ def check(config: ConfigDict) -> None:
         if isinstance(value, float) and not math.isfinite(value):
             raise UserError(f'{name}={value} must be a finite number')
     for name in ('log_every', 'checkpoint_every'):
-        if not 0 < getattr(config, name) < math.inf:
+        if not 0 < getattr(config, name) <= 1e9:
             raise UserError(f'{name}={getattr(config, name)} must be a positive number of epochs')
     for name, seed in (('seed', config.seed), ('data.seed', config.data.seed)):
         if not 0 <= seed < 2**32:
