@@ -13,6 +13,7 @@ from ml_collections import ConfigDict
 from aejax import methods
 from aejax.runs import folder as folders
 from aejax.runs.folder import CHECKPOINTS, PROVENANCE
+from aejax.runs.setup import complete
 from aejax.training import loop
 from aejax.training import state as states
 from aejax.training.checkpoint import Checkpoints
@@ -127,8 +128,9 @@ def load(run_dir: str | os.PathLike[str], checkpoint: str | int = 'configured') 
     if 'data' not in provenance or not (folder / CHECKPOINTS).is_dir():
         raise UserError(f'{folder} holds no trained model yet; train first')
     spec = spec_of(provenance['data'])
-    method = methods.build(config, spec)
-    wanted = config.test_checkpoint if checkpoint == 'configured' else checkpoint
+    with complete(config):
+        method = methods.build(config, spec)
+        wanted = config.test_checkpoint if checkpoint == 'configured' else checkpoint
     checkpoints = Checkpoints(folder / CHECKPOINTS, method.selection, read_only=True)
     try:
         state = _restore(checkpoints, wanted, method, spec)
