@@ -123,13 +123,7 @@ def train(
         end = start + stage.num_steps
         if max(first, start) < end:
             state = begin(state, stage) if first <= start else state
-            if members and stage.inputs is not None:
-                raise UserError(
-                    f'stage {stage.name!r} maps its inputs, to other codes for every member: train the members one by one'
-                )
-            staged, prepare = source.mapped(stage, state.params, _preparation(spec), inputs_key(state, start, members))
-            program = placement.compile(stage, batch_size, prepare, staged.ordered)
-            call = functools.partial(_run_interval, program, _placed_once(placement), staged, start)
+            call = _open_stage(stage, start, state, source, spec, placement, batch_size, members)
             state, step = placement.place(state), max(first, start)
             while step < end:
                 target = min(end, start + ((step - start) // every + 1) * every)
@@ -149,6 +143,24 @@ def train(
                 step = target
             state = placement.collect(state)
         start = end
+
+
+def _open_stage(
+    stage: Stage,
+    start: int,
+    state: TrainState,
+    source: Source,
+    spec: DataSpec,
+    placement: Placement,
+    batch_size: int,
+    members: bool,
+) -> Callable[[TrainState, int, int], tuple[TrainState, dict[str, Any], float]]:
+    """`_run_interval` for the stage that begins at step `start`: its data mapped, its program ready to compile."""
+    if members and stage.inputs is not None:
+        raise UserError(f'stage {stage.name!r} maps its inputs, to other codes for every member: train the members one by one')
+    staged, prepare = source.mapped(stage, state.params, _preparation(spec), inputs_key(state, start, members))
+    program = placement.compile(stage, batch_size, prepare, staged.ordered)
+    return functools.partial(_run_interval, program, _placed_once(placement), staged, start)
 
 
 def _preparation(spec: DataSpec) -> Prepare:
