@@ -4,8 +4,9 @@
     python -m experiments.reproduce --list        what there is, its targets, what was measured last
     python -m experiments.reproduce --table       the README's table, from experiments/results
 
-One JSON a table is written to experiments/results. Finished parts are kept in runs/reproduce, so a command that was interrupted
-goes on behind the last of them when it is started again; `--fresh` trains everything anew.
+One JSON a table is written to experiments/results, and only by code that is committed: without a commit nobody could have its
+figures again. A trial of changed code is written to --results_dir. Finished parts are kept in runs/reproduce, so a command that
+was interrupted goes on behind the last of them when it is started again; `--fresh` trains everything anew.
 """
 
 import contextlib
@@ -61,6 +62,8 @@ def main(names: list[str]) -> None:
         raise UserError('which reproduction? Give PAPER or PAPER.TABLE; --list shows them all')
     cli.enable_compilation_cache()
     with _bench() as bench:
+        if bench.git.get('dirty') and not bench.smoke and folder.absolute() == results.FOLDER.absolute():
+            raise UserError('the code has changes that are not committed: commit them, or give --results_dir for a trial')
         for table in chosen:
             _say(f'{table.name}: {table.title}')
             outcome = table.run(bench)
@@ -79,10 +82,12 @@ def _bench() -> Iterator['Bench']:
     from experiments.reproductions.base import CACHE, Bench
 
     ensemble = {'yes': True, 'no': False, 'auto': jax.default_backend() != 'cpu'}[_ENSEMBLE.value]
-    folders = Folders(flags.FLAGS.data_dir, flags.FLAGS.download_dir)
+    folders, git = Folders(flags.FLAGS.data_dir, flags.FLAGS.download_dir), git_state()
     with tempfile.TemporaryDirectory() as scratch:
-        cache = pathlib.Path(scratch) if _SMOKE.value or _FRESH.value else CACHE
-        yield Bench(_seeds(), folders, cache, _SMOKE.value, ensemble, _say, git_state())
+        # Parts are known again by their commit, which says nothing of changed code.
+        forget = _SMOKE.value or _FRESH.value or git.get('dirty')
+        cache = pathlib.Path(scratch) if forget else CACHE
+        yield Bench(_seeds(), folders, cache, _SMOKE.value, ensemble, _say, git)
 
 
 def _seeds() -> tuple[int, ...]:

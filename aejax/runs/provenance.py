@@ -11,6 +11,8 @@ from typing import Any
 
 import jax
 
+# What `git status` looks at, as pathspecs from the root.
+CODE = (':/aejax', ':/experiments', ':(exclude,top)experiments/results')
 PACKAGES = ('jax', 'jaxlib', 'flax', 'optax', 'orbax-checkpoint', 'numpy', 'scikit-learn', 'tensorflow-datasets')
 
 
@@ -20,7 +22,7 @@ def versions() -> dict[str, str]:
 
 
 def git_state() -> dict[str, Any]:
-    """The commit that this code is at and whether it was changed since; {} outside a checkout."""
+    """The commit that this code is at and whether it was changed since; {} outside a checkout. Results are no code."""
     folder = pathlib.Path(__file__).parent
 
     def git(*arguments: str) -> str:
@@ -29,7 +31,7 @@ def git_state() -> dict[str, Any]:
         ).stdout.strip()
 
     try:
-        return {'commit': git('rev-parse', 'HEAD'), 'dirty': bool(git('status', '--porcelain', '--', ':/aejax', ':/experiments'))}
+        return {'commit': git('rev-parse', 'HEAD'), 'dirty': bool(git('status', '--porcelain', '--', *CODE))}
     except (OSError, subprocess.SubprocessError):
         return {}
 

@@ -19,12 +19,14 @@ def get_config(variant: str = '') -> ConfigDict:
     config.weight_decay = 0.0
     config.model = autoencoder.default_config(hidden=(), latents=10)
     config.model.output = 'identity'
-    config.optimizer.learning_rate, config.optimizer.schedule = 3e-3, 'cosine'
-    config.epochs = 200
+    # Steps are cheap here, and the subspace of the smallest components is found last.
+    config.optimizer.learning_rate, config.optimizer.schedule = 1e-2, 'cosine'
+    config.batch_size = 200
+    config.epochs, config.log_every, config.checkpoint_every = 1000, 50.0, 250.0
     if variant == 'tied':
         config.model.tied = True
     if variant == 'mnist':
         config.data.name = 'mnist'
-        config.batch_size = 500
+        config.batch_size, config.optimizer.learning_rate = 500, 3e-3
         config.epochs, config.log_every, config.checkpoint_every = 60, 2.0, 10.0
     return config

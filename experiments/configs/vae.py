@@ -30,6 +30,7 @@ def get_config(variant: str = '') -> ConfigDict:
         config.epochs, config.log_every, config.checkpoint_every = 30, 1.0, 10.0
     if variant == 'gaussian':
         config.data.preprocessing = 'scale'
-        config.likelihood.family, config.likelihood.learns_variance = 'gaussian', True
+        # Near the variance that digits end with: from a variance of 1 the latents stay unused.
+        config.likelihood = {'family': 'gaussian', 'log_variance': -3.0, 'learns_variance': True}
         config.model.latents = 8
     return config

@@ -94,7 +94,8 @@ class Figure:
         measured: see `Measured`.
         unit: of the values.
         target: what the source says, in words.
-        tolerance: what decides the verdict, on the mean; None for a figure that is stated only.
+        tolerance: what decides the verdict, on the mean over examples, or on every seed's value where each has one; None for a
+            figure that is stated only.
     """
 
     name: str
@@ -108,7 +109,8 @@ class Figure:
         """'reproduced', 'missed', or 'stated' without a tolerance."""
         if self.tolerance is None:
             return STATED
-        return REPRODUCED if self.tolerance.met(self.measured.mean) else MISSED
+        values = self.measured.per_seed if self.measured.n is None else (self.measured.mean,)
+        return REPRODUCED if all(map(self.tolerance.met, values)) else MISSED
 
     def to_json(self) -> dict[str, Any]:
         """As stored in the results."""

@@ -15,9 +15,9 @@ from experiments.reproductions.base import Bench, Outcome, Part, Reproduction
 from experiments.reproductions.figures import Figure, Tolerance, over_examples, ratio
 from experiments.reproductions.parts import Values, metrics, run_part
 
-GRID = (2.0, 4.0, 8.0)
+GRID = (1.0, 2.0, 4.0)
 RATIO = 10.0
-EPOCHS = 20
+EPOCHS = 60
 
 
 def measure(method: Method, dataset: Dataset, state: TrainState) -> Values:
@@ -91,8 +91,8 @@ TABLES = (
         'state, so only their ratio compares; it chose lambda by the error after fine-tuning, which is not done here.',
         target='mean norm of the Jacobian, AE over CAE, at least 10; saturated units of the CAE at least 75 %',
         chosen=f'lambda: the smallest of {", ".join(f"{value:g}" for value in GRID)} that makes the mean norm on validation more '
-        f'than {RATIO:g} times smaller than with 0, seed 0. The grid begins above 1, which an earlier run of 60 epochs had shown '
-        'to give 7.3. All else was not searched.',
+        f'than {RATIO:g} times smaller than with 0, seed 0. All else was not searched. With 20 epochs instead of {EPOCHS}, the '
+        "plain autoencoder's norm has not yet grown: lambda 8 was needed, at a test squared error of 20.8 against 0.83.",
         run=run,
     ),
 )

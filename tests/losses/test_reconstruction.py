@@ -19,8 +19,8 @@ def digits():
 
 def test_squared_error_is_a_gaussian_log_likelihood_up_to_scale_and_constant():
     x, mean = digits(), 0.5 * digits() + 0.1
-    expected = -2 * normal.log_prob(x, mean, jnp.zeros_like(x)) - 64 * math.log(2 * math.pi)
-    np.testing.assert_allclose(reconstruction.squared_error(x, mean), expected, rtol=1e-5)
+    log_prob = -0.5 * reconstruction.squared_error(x, mean) - 32 * math.log(2 * math.pi)
+    np.testing.assert_allclose(log_prob, normal.log_prob(x, mean, jnp.zeros_like(x)), rtol=1e-5)
     np.testing.assert_allclose(reconstruction.squared_error(x, mean), np.square(x - mean).sum((1, 2, 3)), rtol=1e-5)
 
 
