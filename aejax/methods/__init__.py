@@ -14,11 +14,13 @@ def names() -> list[str]:
 
 
 def build(config: ConfigDict, spec: DataSpec) -> Method:
-    """The method called `config.method`, for data of `spec`.
+    """The method called `config.method`, for data of `spec`, with the fine-tuning stage that `config.finetune` asks for.
 
     Raises:
         UserError: naming the choices, if there is no such method; or from the method, if config and data do not fit.
     """
     if config.method not in names():
         raise UserError(f'there is no method {config.method!r}; choose one of {", ".join(names())}')
-    return importlib.import_module(f'{__name__}.{config.method}').build(config, spec)
+    from aejax.methods._finetuning import finetuned
+
+    return finetuned(importlib.import_module(f'{__name__}.{config.method}').build(config, spec), config, spec)

@@ -31,25 +31,27 @@ def group(params: Params, names: tuple[str, ...]) -> Params:
 def begin_stage(state: TrainState, stage: Stage) -> TrainState:
     """`state` with fresh optimiser states for the phases of `stage`; all else carries over.
 
-    Where `state.hparams` holds a 'learning_rate', it replaces that of every phase's optimiser.
+    Where `state.hparams` holds a 'PHASE/learning_rate', or a 'learning_rate' for all phases, it replaces that of the optimiser.
     """
-    states = {phase.name: phase.optimizer.init(group(state.params, phase.trains)) for phase in stage.phases}
-    rate = state.hparams.get('learning_rate')
-    if rate is not None:
-        states = {
-            name: optimizer._replace(hyperparams={**optimizer.hyperparams, 'learning_rate': rate})
-            for name, optimizer in states.items()
-        }
+    states = {}
+    for phase in stage.phases:
+        optimizer = phase.optimizer.init(group(state.params, phase.trains))
+        rate = state.hparams.get(f'{phase.name}/learning_rate', state.hparams.get('learning_rate'))
+        if rate is not None:
+            optimizer = optimizer._replace(hyperparams={**optimizer.hyperparams, 'learning_rate': rate})
+        states[phase.name] = optimizer
     return state.replace(optimizer_states=states)
 
 
 def with_hparams(state: TrainState, stage: Stage, values: Mapping[str, float]) -> TrainState:
-    """`state` at the start of `stage` with other hyper-parameters: names of `method.hparams`, or 'learning_rate'.
+    """`state` at the start of `stage` with other hyper-parameters: names of `method.hparams`, or a learning rate.
+
+    'learning_rate' is that of every phase of every stage, 'PHASE/learning_rate' that of one phase of this stage.
 
     Raises:
         UserError: on a name that the method does not have.
     """
-    known = {*state.hparams, 'learning_rate'}
+    known = {*state.hparams, 'learning_rate', *(f'{phase.name}/learning_rate' for phase in stage.phases)}
     if unknown := sorted(set(values) - known):
         raise UserError(f'no hyper-parameter {unknown[0]!r}; there are {", ".join(sorted(known))}')
     arrays = {name: jnp.asarray(value, jnp.float32) for name, value in values.items()}

@@ -16,6 +16,9 @@ def base(method: str) -> ConfigDict:
             'epochs': 100,
             'data': {'name': 'digits', 'preprocessing': 'scale', 'streaming': False, 'patch_size': 12, 'seed': 0},
             'optimizer': optimizers.default_config(),
+            # A last stage after the method's own: 'classify' (a softmax on the code, trained with the encoder), 'probe' (the
+            # softmax alone), or 'reconstruct' (a stack unrolled).
+            'finetune': {'target': 'none', 'epochs': 30, 'optimizer': optimizers.default_config('sgd', 0.1)},
             # Epochs between two lines of metrics.jsonl (with a look at the validation split), and between two checkpoints.
             'log_every': 10.0,
             'checkpoint_every': 50.0,

@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from ml_collections import ConfigDict
 
 from aejax import data, methods, preprocessing
 from aejax.evaluation.per_example import make_evaluator
@@ -75,9 +76,19 @@ def small_config(name: str):
     except ModuleNotFoundError:
         pytest.fail(f'aejax/methods/{name}.py has no experiments/configs/{name}.py: every method needs one', pytrace=False)
     assert config.method == name
-    with config.unlocked():
-        config.update({key: EPOCHS for key in config if key.endswith('epochs')})
+    cut(config)
+    # Of a network that was hardly pretrained, more is needed before it can tell one class from another.
+    config.finetune.epochs = 4 * EPOCHS
     return config
+
+
+def cut(section) -> None:
+    """Every number of epochs in a config, however deep, becomes a few."""
+    for key, value in section.items():
+        if isinstance(value, ConfigDict):
+            cut(value)
+        elif key.endswith('epochs'):
+            section[key] = tuple(EPOCHS for _ in value) if isinstance(value, tuple) else EPOCHS
 
 
 @functools.cache
@@ -200,12 +211,17 @@ def test_pmap_trains_and_keeps_its_devices_equal(it):
     program = placement.compile(stage, it.batch_size, lambda batch, key: preprocessing.prepare(batch, it.spec, key), False)
     epoch = min(it.source.steps_per_epoch, stage.num_steps)
     state, split = placement.place(from_host(it.start)), placement.place(dict(it.dataset.split('train')))
+    losses = []
     for _ in range(2):
         state, sums = program(state, split, np.int32(0), np.int32(epoch))
         assert all(np.isfinite(value) for value in jax.tree.leaves(sums))
+        losses.append(sum(np.mean(value) for name, value in sums.items() if name.endswith('/loss')))
     for leaf in jax.tree.leaves(jax.device_get(state.params)):
         np.testing.assert_array_equal(leaf[0], leaf[1])
-    assert selection_score(it, placement.collect(state)) < selection_score(it, from_host(it.start))
+    if len(it.method.stages) == 1:
+        assert selection_score(it, placement.collect(state)) < selection_score(it, from_host(it.start))
+    else:
+        assert losses[1] < losses[0], 'the metric that chooses is that of a later stage'
     if it.spec.preprocessing != 'dynamic_binarisation' and not has_noise_or_couples(it):
         alone = it.run(state=from_host(it.start), log_every=1.0, num=2)[-1].state
         assert_close(to_host(placement.collect(state))['params'], alone['params'])
