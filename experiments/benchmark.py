@@ -30,11 +30,12 @@ from aejax.files import write_json
 from aejax.runs import provenance
 from aejax.runs.console import table
 from aejax.training import loop
+from aejax.training import state as states
 from aejax.training.parallel import make_placement
 from aejax.training.sources import Resident
 from aejax.types import Array, DataSpec
 from experiments import cli
-from experiments.configs import ae, cae, vae
+from experiments.configs import ae, cae, dae, stacked_ae, vae
 from experiments.torch_vae import torch_runner
 
 _ROUNDS = flags.DEFINE_integer('rounds', 7, 'how many times everything is timed', lower_bound=1)
@@ -68,15 +69,15 @@ def ae_config(method: str, form: str = 'auto') -> ConfigDict:
     return config
 
 
-def method_runner(config: ConfigDict) -> Runner:
-    """The very program that a run executes: shuffle, gather, scale, forward, backward, update."""
+def method_runner(config: ConfigDict, stage_index: int = 0) -> Runner:
+    """The very program that a run executes in one of its stages: shuffle, gather, scale, forward, backward, update."""
     method = methods.build(config, SPEC)
-    source = Resident({'x': images()}, config.batch_size)
+    source, stage = Resident({'x': images()}, config.batch_size), method.stages[stage_index]
     placement = make_placement('jit', config.batch_size)
-    _, prepare = source.mapped(method.stages[0], {}, _prepare, jax.random.key(0))
-    program = placement.compile(method.stages[0], config.batch_size, prepare, False)
-    data = placement.place(source.data)
-    held = [placement.place(loop.initial_state(method, source, SPEC, 0))]
+    state = states.begin_stage(loop.initial_state(method, source, SPEC, 0), stage)
+    staged, prepare = source.mapped(stage, state.params, _prepare, jax.random.key(0))
+    program = placement.compile(stage, config.batch_size, prepare, False)
+    data, held = placement.place(staged.data), [placement.place(state)]
 
     def run(steps: int) -> None:
         # From step 0 every time: a call may not cross the end of an epoch.
@@ -85,6 +86,13 @@ def method_runner(config: ConfigDict) -> Runner:
         jax.block_until_ready(sums)
 
     return run
+
+
+def stack_config() -> ConfigDict:
+    """784-1000-1000-1000, denoising layers, batch 100, as in configs/stacked_ae.py:mnist, without fine-tuning."""
+    config = stacked_ae.get_config('mnist')
+    config.finetune.target = 'none'
+    return config
 
 
 def _prepare(batch: Mapping[str, Array], key: Array) -> Mapping[str, Array]:
@@ -166,6 +174,9 @@ def measure(rounds: int) -> tuple[dict[str, list[float]], dict[str, dict[str, An
         'vae_matmuls': (matmul_runner(128, [(784, 500), (500, 40), (20, 500), (500, 784)]), 150),
         'ae': (method_runner(ae_config('ae')), 100),
         'ae_matmuls': (matmul_runner(100, [(784, 1000), (1000, 784)]), 100),
+        'dae': (method_runner(dae.get_config('mnist')), 100),
+        **{f'stack_{k}': (method_runner(stack_config(), k), 100) for k in range(3)},
+        'stack_matmuls': (matmul_runner(100, [(1000, 1000), (1000, 1000)]), 100),
         'cae_closed': (method_runner(ae_config('cae', 'closed')), 100),
         'cae_jacfwd': (method_runner(ae_config('cae', 'jacfwd')), 2),
         'penalty_closed': (penalty_runner('closed'), 100),
@@ -175,11 +186,20 @@ def measure(rounds: int) -> tuple[dict[str, list[float]], dict[str, dict[str, An
     if torch is not None:
         runners['vae_torch'] = (torch, 100)
     seconds = time_rounds(runners, rounds)
+    # A pass over the data with each of the three layers: the lowest takes images, the others codes.
+    seconds['stack'] = [sum(times) for times in zip(*(seconds.pop(f'stack_{k}') for k in range(3)), strict=True)]
+    seconds['stack_matmuls'] = [a + 2 * b for a, b in zip(seconds['ae_matmuls'], seconds['stack_matmuls'], strict=True)]
     figures = {
         'VAE 784-500-20: images/s': {'value': 128 / statistics.median(seconds['vae'])},
         'VAE: share of the matmul limit': {'value': ratio(seconds, 'vae_matmuls', 'vae'), 'at_least': 0.65},
         'AE 784-1000 tied: images/s': {'value': 100 / statistics.median(seconds['ae'])},
         'AE: share of the matmul limit': {'value': ratio(seconds, 'ae_matmuls', 'ae')},
+        "CAE: images/s over the AE's": {'value': ratio(seconds, 'ae', 'cae_closed'), 'at_least': 0.5},
+        'DAE step / AE step, masking': {'value': ratio(seconds, 'dae', 'ae')},
+        'pretraining 784-1000-1000-1000: share of the matmul limit': {
+            'value': ratio(seconds, 'stack_matmuls', 'stack'),
+            'at_least': 0.5,
+        },
         'CAE step / AE step, closed form': {'value': ratio(seconds, 'cae_closed', 'ae'), 'at_most': 1.5},
         'CAE step / AE step, jacfwd': {'value': ratio(seconds, 'cae_jacfwd', 'ae')},
         'penalty and gradient: jacfwd / closed form': {
@@ -239,7 +259,7 @@ def main() -> None:
     if _TABLE.value:
         print(markdown(cli.HERE / 'results'))
         return
-    cli.enable_compilation_cache()
+    cli.configure_jax()
     seconds, figures = measure(_ROUNDS.value)
     if _STARTUP.value:
         found = startup_seconds()

@@ -72,7 +72,8 @@ def _figures(name: str, part: Part, baseline: PcaBaseline, errors: np.ndarray) -
 
 def _search(bench: Bench, baselines: Mapping[int, PcaBaseline]) -> tuple[float, list[dict[str, Any]]]:
     """The learning rate with the smaller mean of the four codes' largest angles to the training split's PCA, with one seed."""
-    seeds, rows = tuple(bench.seeds[:1]), []
+    rows: list[dict[str, Any]] = []
+    seeds = tuple(bench.seeds[:1])
     for rate in RATES:
         angles = {
             code_name(*code): largest_angles(
@@ -81,7 +82,8 @@ def _search(bench: Bench, baselines: Mapping[int, PcaBaseline]) -> tuple[float, 
             for code in CODES
         }
         rows.append({'learning_rate': rate, 'seed': seeds[0], 'largest_angle': angles})
-    return min(rows, key=lambda row: sum(row['largest_angle'].values()))['learning_rate'], rows
+    means = [float(np.mean(list(row['largest_angle'].values()))) for row in rows]
+    return RATES[int(np.argmin(means))], rows
 
 
 def run(bench: Bench) -> Outcome:

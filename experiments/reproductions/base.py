@@ -43,7 +43,7 @@ class Bench:
         """A copy of `config`, cut down for a smoke test."""
         copy = config.copy_and_resolve_references()
         if self.smoke:
-            copy.data.name, copy.epochs, copy.batch_size = 'digits', 2, 100
+            copy.data.name, copy.epochs, copy.batch_size, copy.finetune.epochs = 'digits', min(copy.epochs, 2), 100, 2
         return copy
 
 

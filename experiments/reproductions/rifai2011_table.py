@@ -1,0 +1,189 @@
+"""Rifai et al. 2011, the paper's table: six ways to learn 1,000 features of MNIST, held against each other after fine-tuning."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from ml_collections import ConfigDict
+
+from aejax import optimizers, preprocessing
+from aejax.data import Dataset
+from aejax.evaluation import distances, jacobian
+from aejax.types import Array, Method, TrainState
+from aejax.visualization import curves
+from experiments.configs import cae, dae, rbm
+from experiments.reproductions.base import Bench, Outcome, Part, Reproduction
+from experiments.reproductions.figures import Figure, Tolerance, over_examples, ratio
+from experiments.reproductions.parts import Values, metrics, run_part
+
+NUM_CENTRES, NUM_SPECTRA, NUM_COMPARED, NUM_RADII = 100, 50, 1_000, 20
+FINETUNE_EPOCHS = 60
+RATES = (0.03, 0.1, 0.3)
+"""Of gradient descent in fine-tuning."""
+
+
+def _autoencoder(penalty_weight: float = 0.0, weight_decay: float = 0.0) -> ConfigDict:
+    config = cae.get_config('mnist')
+    config.penalty_weight, config.weight_decay = penalty_weight, weight_decay
+    return config
+
+
+def _denoising(variant: str, level: float) -> ConfigDict:
+    config = dae.get_config(variant)
+    config.corruption.level = level
+    return config
+
+
+def _machine(learning_rate: float) -> ConfigDict:
+    config = rbm.get_config('mnist')
+    config.optimizer.learning_rate = learning_rate
+    return config
+
+
+# Name: its hyper-parameter, the values compared, the config for one of them, and the paper's (error %, norm, saturated %).
+MODELS: dict[str, tuple[str, Sequence[float], Callable[[float], ConfigDict], tuple[float, float, float]]] = {
+    'CAE': ('lambda', (0.3, 1.0), _autoencoder, (1.14, 0.73, 86.36)),
+    'DAE, Gaussian': ('standard deviation', (0.3, 0.5), lambda level: _denoising('gaussian', level), (1.18, 0.86, 17.77)),
+    'RBM, binary': ('learning rate', (0.05, 0.1), _machine, (1.30, 2.50, 78.59)),
+    'DAE, masking': ('share masked', (0.25, 0.4), lambda level: _denoising('mnist', level), (1.57, 7.87, 68.19)),
+    'AE + weight decay': ('weight decay', (1e-3, 1e-2), lambda decay: _autoencoder(weight_decay=decay), (1.68, 5.00, 12.97)),
+    'AE': ('', (0.0,), lambda none: _autoencoder(), (1.78, 17.5, 49.90)),
+}
+SEVERAL_SEEDS = ('CAE', 'AE')
+"""Whose figures the verdicts rest on."""
+
+
+def images(dataset: Dataset, split: str, num: int | None = None) -> Array:
+    """The first `num` inputs of a split, or all, grey."""
+    rows = {'x': jnp.asarray(dataset.split(split)['x'][:num])}
+    return preprocessing.prepare(rows, dataset.spec, jax.random.key(0))['x']
+
+
+def norms(method: Any, state: TrainState, x: Array) -> Array:
+    """||J_h(x)||_F, [B], of one layer of sigmoid units: sqrt(sum_j (h_j (1 - h_j))^2 sum_i W_ij^2)."""
+    h = method.encode(state.params, state.mutables, x)
+    kernel = method.filters(state.params, state.mutables)
+    return jnp.sqrt(jnp.square(h * (1 - h)) @ jnp.sum(jnp.square(kernel), axis=0))
+
+
+def measure_code(method: Any, dataset: Dataset, state: TrainState) -> Values:
+    """Before fine-tuning: norm and saturation for each test image; curve and mean spectrum at validation images."""
+
+    def encode(x: Array) -> Array:
+        return method.encode(state.params, state.mutables, x)
+
+    x = images(dataset, 'test')
+    between = distances.between_examples(np.asarray(images(dataset, 'train', NUM_COMPARED)))
+    radii = np.linspace(0.02 * between.mean, 1.2 * between.largest, NUM_RADII, dtype=np.float32)
+    curve = jacobian.contraction_curve(encode, images(dataset, 'validation', NUM_CENTRES), radii, jax.random.key(3))
+    values = np.asarray(jacobian.singular_values(encode, images(dataset, 'validation', NUM_SPECTRA)))
+    return {
+        'norm': np.asarray(norms(method, state, x)),
+        'saturation': np.asarray(jacobian.saturation(encode(x))),
+        'radii': radii,
+        'curve': curve['mean'],
+        'curve_error': curve['standard_error'],
+        'spectrum': values.mean(axis=0),
+        'spectrum_error': values.std(axis=0, ddof=1) / np.sqrt(len(values)),
+    }
+
+
+def measure(method: Method, dataset: Dataset, state: TrainState) -> Values:
+    """Classification errors on validation and test, each 0 or 1, [n]."""
+    values = metrics(method, dataset, state)
+    return {name: value for name, value in values.items() if name.endswith('classification_error')}
+
+
+def config(model: str, value: float, rate: float) -> ConfigDict:
+    """The config of a model with this value of its hyper-parameter, and of the rate of fine-tuning."""
+    made = MODELS[model][2](value)
+    made.finetune.target, made.finetune.epochs = 'classify', FINETUNE_EPOCHS
+    made.finetune.optimizer = optimizers.default_config('sgd', rate)
+    made.test_checkpoint = 'best'
+    return made
+
+
+def _train(bench: Bench, model: str, value: float, rate: float, seeds: Sequence[int]) -> Part:
+    name = f'{model}, {MODELS[model][0]} {value:g}, rate {rate:g}' if MODELS[model][0] else f'{model}, rate {rate:g}'
+    return run_part(bench, name, config(model, value, rate), measure, seeds, after={'train': measure_code})
+
+
+def _search(bench: Bench, model: str) -> tuple[float, float, list[dict[str, Any]]]:
+    """Value and rate of the lowest validation error after fine-tuning, with one seed; the rates with the first value only."""
+    values, seeds, rows = MODELS[model][1], tuple(bench.seeds[:1]), []
+
+    def error(value: float, rate: float) -> float:
+        found = float(_train(bench, model, value, rate, seeds).values['validation_classification_error'].mean())
+        rows.append({'model': model, 'value': value, 'finetuning_rate': rate, 'seed': seeds[0], 'validation_error': found})
+        return found
+
+    by_rate = {rate: error(values[0], rate) for rate in RATES}
+    rate = min(by_rate, key=by_rate.__getitem__)
+    by_value = {values[0]: by_rate[rate], **{value: error(value, rate) for value in values[1:]}}
+    return min(by_value, key=by_value.__getitem__), rate, rows
+
+
+def _figures(model: str, part: Part, reference: Part) -> list[Figure]:
+    error, norm, saturated = MODELS[model][3]
+    against = MODELS['CAE'][3][1]
+    rise = ratio(part.values['train/norm'], reference.values['train/norm'][: len(part.seeds)])
+    several = {
+        'CAE': (Tolerance('at most', 1.35), None, Tolerance('at least', 75.0)),
+        'AE': (None, Tolerance('at least', 10.0), None),
+    }
+    bounds = several.get(model, (None, None, None))
+    wrong = over_examples(part.values['test_classification_error']).scaled(100)
+    share = over_examples(part.values['train/saturation']).scaled(100)
+    return [
+        Figure(f'{model}: test error after fine-tuning', wrong, '%', f'{error}', bounds[0]),
+        Figure(f"{model}: norm of the Jacobian over CAE's", rise, '', f'{norm / against:.3g}', bounds[1]),
+        Figure(f'{model}: saturated units', share, '%', f'{saturated}', bounds[2]),
+    ]
+
+
+def _pictures(parts: dict[str, Part]) -> dict[str, Any]:
+    first = {model: {name: values[0] for name, values in part.values.items()} for model, part in parts.items()}
+    contraction = {
+        model: (v['train/radii'], v['train/curve'], v['train/curve_error']) for model, v in first.items()
+    }  # fmt: skip
+    spectra = {model: v['train/spectrum'] for model, v in first.items()}
+    errors = {model: v['train/spectrum_error'] for model, v in first.items()}
+    return {'-contraction': curves.contraction_curve(contraction), '-spectrum': curves.jacobian_spectrum(spectra, errors)}
+
+
+def run(bench: Bench) -> Outcome:
+    """Searches, then trains: CAE and AE with all seeds, the others with the first."""
+    parts, search = {}, []
+    for model in MODELS:
+        value, rate, rows = _search(bench, model)
+        search += rows
+        seeds = bench.seeds if model in SEVERAL_SEEDS else bench.seeds[:1]
+        parts[model] = _train(bench, model, value, rate, tuple(seeds))
+    wrong = {model: parts[model].values['test_classification_error'] for model in SEVERAL_SEEDS}
+    gap = over_examples(wrong['AE'] - wrong['CAE']).scaled(100)
+    figures = [Figure('test error of the AE above that of the CAE', gap, '%', '0.64', Tolerance('at least', 0.2))]
+    for model, part in parts.items():
+        figures += _figures(model, part, parts['CAE'])
+    return Outcome(figures, parts, search, _pictures(parts))
+
+
+TABLES = (
+    Reproduction(
+        name='rifai2011.table',
+        title='six encoders of one layer after fine-tuning',
+        source='Rifai et al. 2011, Contractive auto-encoders, https://icml.cc/2011/papers/455_icmlpaper.pdf',
+        protocol='784-1000 sigmoid units (tied weights, sigmoid output and cross-entropy on grey MNIST for the autoencoders; '
+        'CD-1 for the RBM), then a softmax on the code and gradient descent on all weights of the encoder, batches of 100, '
+        f'{FINETUNE_EPOCHS} epochs, of which the one with the lowest validation error is tested. Norm and saturation '
+        '(activations below 0.05 or above 0.95) are means over the test images before fine-tuning. Curves and spectra are of '
+        'seed 0.',
+        target='test error of the CAE at most 1.35 %, that of the AE at least 0.2 above it, mean norm of the Jacobian, AE over '
+        'CAE, at least 10, saturated units of the CAE at least 75 %',
+        chosen='By validation error after fine-tuning, seed 0: the rate of fine-tuning of '
+        f'{", ".join(f"{rate:g}" for rate in RATES)} with the first value of the model, then its value. The search lists all '
+        'that were compared.',
+        run=run,
+    ),
+)
