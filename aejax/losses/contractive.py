@@ -90,6 +90,50 @@ def jacobian_penalty(layers: Layers, activations: Sequence[Activation], x: Array
     return FORMS[chosen](weights, slopes), code
 
 
+def jacobian_change(layers: Layers, activations: Sequence[Activation], x: Array, moved: Array) -> Array:
+    """norm(J_h(x) - J_h(x~))_F^2 of a multi-layer perceptron, the penalty of the higher-order contractive autoencoder.
+
+    Of one layer in closed form, sum_j (s'(a_j) - s'(a~_j))^2 sum_i W_ij^2; of more, by `jacobian_change_autodiff`. Its mean over
+    x~ = x + eps with eps ~ N(0, s^2 I), divided by s^2, tends to the squared norm of the Hessian of h, all d D^2 second
+    derivatives, as s falls.
+
+    Source: Rifai et al. 2011, Higher order contractive auto-encoder, https://doi.org/10.1007/978-3-642-23783-6_41.
+
+    Args:
+        layers: as in `jacobian_penalty`.
+        activations: as in `jacobian_penalty`.
+        x: [B, d_0].
+        moved: x~, [B, d_0].
+
+    Returns:
+        [B].
+
+    Raises:
+        ValueError: there are not as many activations as layers.
+        AssertionError: shapes do not fit together.
+    """
+    chex.assert_rank([x, moved], 2)
+    chex.assert_equal_shape([x, moved])
+    if len(layers) > 1:
+        return jacobian_change_autodiff(lambda example: _encode(layers, activations, example), x, moved)
+    [(weight, bias)], [activation] = layers, activations
+    slope, moved_slope = (value_and_slope(activation, inputs @ weight + bias[None])[1] for inputs in (x, moved))
+    return jnp.square(slope - moved_slope) @ jnp.sum(jnp.square(weight), axis=0)
+
+
+def jacobian_change_autodiff(encode: Callable[[Array], Array], x: Array, moved: Array) -> Array:
+    """norm(J_h(x) - J_h(x~))_F^2 [B] of any encoder, from both Jacobians; arguments as in `jacobian_penalty_autodiff`."""
+    jacobian = jax.vmap(cheaper_jacobian(encode, x.shape[1:]))
+    return sum_per_example(jnp.square(jacobian(x) - jacobian(moved)))
+
+
+def _encode(layers: Layers, activations: Sequence[Activation], x: Array) -> Array:
+    """h(x) of one example."""
+    for (weight, bias), activation in zip(layers, activations, strict=True):
+        x = activation(x @ weight + bias)
+    return x
+
+
 def value_and_slope(activation: Activation, a: Array) -> tuple[Array, Array]:
     """s(a) and s'(a) of an elementwise s, both of the shape of a."""
     return jax.jvp(activation, (a,), (jnp.ones_like(a),))

@@ -146,6 +146,40 @@ def test_autodiff_takes_the_cheaper_mode(monkeypatch, code_size, dearer):
     np.testing.assert_array_equal(jacobian, np.tile(np.eye(64), (2, 1))[:code_size])
 
 
+@pytest.mark.parametrize('name', sorted(ACTIVATIONS))
+def test_the_change_of_one_layers_jacobian_equals_that_of_two_jacobians(name):
+    layers, activation, x = make_layers((64, 30)), ACTIVATIONS[name], digits(14)
+
+    def of(change):
+        return jax.value_and_grad(lambda *args: jnp.arange(1.0, 8.0) @ change(*args), argnums=(0, 1, 2))
+
+    def by_jacobians(layers, x, moved):
+        jacobian = jax.vmap(jax.jacfwd(functools.partial(encode, layers, [activation])))
+        return jnp.sum(jnp.square(jacobian(x) - jacobian(moved)), axis=(1, 2))
+
+    found = jax.jit(of(lambda *args: contractive.jacobian_change(args[0], [activation], *args[1:])))(layers, x[:7], x[7:])
+    expected = jax.jit(of(by_jacobians))(layers, x[:7], x[7:])
+    for got, want in zip(jax.tree.leaves(found), jax.tree.leaves(expected), strict=True):
+        np.testing.assert_allclose(got, want, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(('sizes', 'names'), [((6, 5), ('sigmoid',)), ((6, 8, 3), ('tanh', 'sigmoid'))])
+def test_over_the_variance_the_change_of_the_jacobian_tends_to_the_norm_of_the_hessian(sizes, names):
+    layers, activations = make_layers(sizes), [ACTIVATIONS[name] for name in names]
+    x = digits(4)[:, 18:24]
+    hessians = jax.vmap(jax.hessian(functools.partial(encode, layers, activations)))(x)
+    expected = np.sum(np.square(hessians), axis=(1, 2, 3))
+
+    @jax.jit
+    def changes(std, noise):
+        return jax.vmap(lambda eps: contractive.jacobian_change(layers, activations, x, x + std * eps))(noise) / std**2
+
+    noise = jax.random.normal(jax.random.key(0), (20_000, *x.shape))
+    far, near = (np.asarray(changes(std, noise), np.float64) for std in (1.0, 0.01))
+    assert np.mean(np.abs(far.mean(axis=0) / expected - 1)) > 0.1
+    assert np.all(np.abs(near.mean(axis=0) - expected) < 4 * near.std(axis=0) / np.sqrt(len(noise)))
+
+
 def test_the_choice_is_the_measured_fastest():
     # Measured on two cores at batch 100, value and gradient; see the counts' docstring.
     assert jacobian_forms.choose_form((784, 1000), 100) == 'closed'
@@ -175,3 +209,7 @@ def test_shapes_are_checked():
         contractive.jacobian_penalty(make_layers((4, 3)), [jnp.tanh], jnp.ones((2, 5)))
     with pytest.raises(ValueError, match='zip'):
         contractive.jacobian_penalty(make_layers((4, 3)), [jnp.tanh] * 2, jnp.ones((2, 4)))
+    with pytest.raises(ValueError, match='too many'):
+        contractive.jacobian_change(make_layers((4, 3)), [jnp.tanh] * 2, jnp.ones((2, 4)), jnp.ones((2, 4)))
+    with pytest.raises(AssertionError):
+        contractive.jacobian_change(make_layers((4, 3)), [jnp.tanh], jnp.ones((2, 4)), jnp.ones((1, 4)))
