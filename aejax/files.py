@@ -1,10 +1,10 @@
-"""Files written whole or not at all: a temporary name in the same folder, then a rename."""
+"""Files written whole or not at all (a temporary name in the same folder, then a rename), and values as JSON holds them."""
 
 import contextlib
 import json
 import os
 import pathlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 
@@ -43,6 +43,14 @@ def write_text(path: str | os.PathLike[str], text: str) -> pathlib.Path:
 def write_json(path: str | os.PathLike[str], value: Any) -> pathlib.Path:
     """Writes `value` to `path` as indented JSON, and returns the path; what is not finite becomes null, as JSON knows no NaN."""
     return write_text(path, json.dumps(finite(value), indent=2, allow_nan=False) + '\n')
+
+
+def flatten(values: Mapping[str, Any], prefix: str = '') -> dict[str, Any]:
+    """{'a': {'b': 1}} -> {'a.b': 1}."""
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        flat |= flatten(value, f'{prefix}{key}.') if isinstance(value, Mapping) else {f'{prefix}{key}': value}
+    return flat
 
 
 def finite(value: Any) -> Any:

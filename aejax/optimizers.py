@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import optax
 from ml_collections import ConfigDict
 
+from aejax.settings import check_ranges
 from aejax.types import DataSpec, UserError
 
 SCHEDULES: dict[str, Callable[[int], optax.Schedule]] = {
@@ -43,6 +44,9 @@ def scale_by_adam(b1: float, b2: float, eps: float) -> optax.GradientTransformat
     return optax.GradientTransformation(init, update)
 
 
+MAX_EPOCHS = 1_000_000
+MAX_STEPS = 2**31 - 1
+"""The step is an int32."""
 # The update direction before learning rate and sign.
 DIRECTIONS: dict[str, Callable[[ConfigDict], optax.GradientTransformation]] = {
     'adam': lambda config: scale_by_adam(b1=config.b1, b2=config.b2, eps=config.eps),
@@ -67,10 +71,7 @@ def check_config(config: ConfigDict) -> None:
         raise UserError(f'optimizer.name is {config.name!r}; choose one of {", ".join(DIRECTIONS)}')
     if config.schedule not in SCHEDULES:
         raise UserError(f'optimizer.schedule is {config.schedule!r}; choose one of {", ".join(SCHEDULES)}')
-    for name, (lowest, end) in RANGES.items():
-        if not lowest <= config[name] < end:
-            least = f'at least {lowest:g}' + (f' and below {end:g}' if end < math.inf else '')
-            raise UserError(f'optimizer.{name}={config[name]} must be {least}')
+    check_ranges(config, RANGES, 'optimizer')
 
 
 def default_config(name: str = 'adam', learning_rate: float = 1e-3, schedule: str = 'constant') -> ConfigDict:
@@ -97,9 +98,11 @@ def from_config(config: ConfigDict, num_steps: int) -> optax.GradientTransformat
     `num_steps`, after a linear warm-up of `warmup_steps`. `clip_norm` 0 means no clipping.
 
     Raises:
-        UserError: on an unknown optimiser or schedule, or a number out of its range.
+        UserError: on an unknown optimiser or schedule, a number out of its range, or a warm-up longer than the training.
     """
     check_config(config)
+    if config.warmup_steps > num_steps:
+        raise UserError(f'optimizer.warmup_steps={config.warmup_steps} must be at most the {num_steps} steps of the training')
     schedule = SCHEDULES[config.schedule](num_steps - config.warmup_steps)
     if config.warmup_steps:
         warmup = optax.linear_schedule(0.0, 1.0, config.warmup_steps)
@@ -117,10 +120,13 @@ def num_steps(config: ConfigDict, spec: DataSpec) -> int:
     """Updates in `config.epochs` passes over the training split, in full batches.
 
     Raises:
-        UserError: if not one batch fills, or there is nothing to do.
+        UserError: if not one batch fills, there is nothing to do, or more than can be counted.
     """
     if config.batch_size < 1 or config.batch_size > spec.num_examples:
         raise UserError(f'batch_size={config.batch_size} must lie between 1 and the {spec.num_examples} training examples')
-    if config.epochs < 1:
-        raise UserError(f'epochs={config.epochs} must be at least 1')
-    return config.epochs * (spec.num_examples // config.batch_size)
+    if not 1 <= config.epochs <= MAX_EPOCHS:
+        raise UserError(f'epochs={config.epochs} must lie between 1 and {MAX_EPOCHS:,}')
+    steps = config.epochs * (spec.num_examples // config.batch_size)
+    if steps > MAX_STEPS:
+        raise UserError(f'epochs={config.epochs} with batch_size={config.batch_size} are {steps:,} steps, beyond {MAX_STEPS:,}')
+    return steps

@@ -130,13 +130,29 @@ class Method(Protocol):
     posterior(params, mutables, x) -> (mean, log_variance)    of the diagonal Gaussian q(z given x), each [B, d]
     likelihood(params, mutables, z, x) -> [B]                 log p(x given z) in nats
     prior_log_prob(params, mutables, z) -> [B]                log p(z) in nats
+    filters(params, mutables) -> [D, m] or None               weights from the input to the first layer's m units; None where
+                                                              they are no such matrix (convolutions)
+    corrupt(params, mutables, key, x) -> [B, ...]             x as the model was given it in training
+    denoise(params, mutables, x) -> [B, ...]                  what it makes of a corrupted x
+    decoding_errors(params, mutables, x, z) -> {name: [B]}    reconstruction errors of x from the code z
+    encoder_groups, decoder_groups: tuples of names           the groups behind encode and decode, where they are not 'encoder'
+                                                              and 'decoder'
     """
 
-    stages: tuple[Stage, ...]
-    hparams: Mapping[str, float]
-    """Initial values of `Context.hparams`."""
-    selection: tuple[str, Literal['min', 'max']]
-    """The metric of `evaluate` that chooses the best checkpoint, on the validation split only, and its better direction."""
+    @property
+    def stages(self) -> tuple[Stage, ...]:
+        """In the order in which they are trained."""
+        ...
+
+    @property
+    def hparams(self) -> Mapping[str, float]:
+        """Initial values of `Context.hparams`."""
+        ...
+
+    @property
+    def selection(self) -> tuple[str, Literal['min', 'max']]:
+        """The metric of `evaluate` that chooses the best checkpoint, on the validation split only, and its better direction."""
+        ...
 
     def init(self, key: Key, batch: Batch) -> tuple[Params, Mutables]:
         """Draws parameters and mutables; `batch` gives the shapes."""

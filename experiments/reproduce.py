@@ -60,7 +60,7 @@ def main(names: list[str]) -> None:
         return
     if not chosen:
         raise UserError('which reproduction? Give PAPER or PAPER.TABLE; --list shows them all')
-    cli.enable_compilation_cache()
+    cli.configure_jax()
     with _bench() as bench:
         if bench.git.get('dirty') and not bench.smoke and folder.absolute() == results.FOLDER.absolute():
             raise UserError('the code has changes that are not committed: commit them, or give --results_dir for a trial')

@@ -46,7 +46,7 @@ def main() -> None:
     from aejax.runs.setup import Folders
     from aejax.types import UserError
 
-    cli.enable_compilation_cache()
+    cli.configure_jax()
     if _DISTRIBUTED.value:
         cli.join_processes()
     if _CONFIG.value is None and (_WORKDIR.value is None or _MODE.value == 'train'):

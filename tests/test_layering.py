@@ -24,6 +24,8 @@ LEVELS = {
     'aejax.preprocessing': 2,
     'aejax.optimizers': 2,
     'aejax.distributions': 1,
+    'aejax.rows': 1,
+    'aejax.settings': 1,
     'aejax.types': 0,
     'aejax.files': 0,
 }

@@ -107,7 +107,19 @@ def test_unknown_names_are_refused_with_the_choices(changes, message):
         optimizers.from_config(config(**changes), 10).init(GRADIENTS[0])
 
 
-@pytest.mark.parametrize('changes', [{'batch_size': 0}, {'batch_size': 1298}, {'epochs': 0}])
+@pytest.mark.parametrize('changes', [{'batch_size': 0}, {'batch_size': 1298}, {'epochs': 0}, {'epochs': 1_000_001}])
 def test_numbers_that_cannot_be(changes):
     with pytest.raises(UserError, match=next(iter(changes))):
         optimizers.num_steps(config(**{'epochs': 1, 'batch_size': 10, **changes}), spec())
+
+
+def test_steps_beyond_what_an_int32_counts_are_refused():
+    assert optimizers.num_steps(config(epochs=1_000_000, batch_size=1), spec(2147)) == 2_147_000_000
+    with pytest.raises(UserError, match=r'epochs=1000000 with batch_size=1 are 2,148,000,000 steps, beyond 2,147,483,647'):
+        optimizers.num_steps(config(epochs=1_000_000, batch_size=1), spec(2148))
+
+
+def test_a_warm_up_may_fill_the_training_and_no_more():
+    np.testing.assert_allclose(sizes(4, learning_rate=0.4, warmup_steps=4), [0.0, 0.1, 0.2, 0.3], atol=1e-6)
+    with pytest.raises(UserError, match=r'optimizer.warmup_steps=5 must be at most the 4 steps of the training'):
+        optimizers.from_config(config(warmup_steps=5), 4)

@@ -7,11 +7,12 @@ from pathlib import Path
 from aejax.data.dataset import Dataset
 from aejax.data.embedded import load_digits, load_patches
 from aejax.data.idx import IDX_CONFIGS
+from aejax.data.mnist_variants import MNIST_VARIANTS, load_mnist_variant
 from aejax.data.prepared import load_idx
 from aejax.data.synthetic import MANIFOLDS, load_manifold
 from aejax.types import UserError
 
-NAMES = ('digits', *IDX_CONFIGS, *MANIFOLDS, 'patches')
+NAMES = ('digits', *IDX_CONFIGS, *MNIST_VARIANTS, *MANIFOLDS, 'patches')
 """All data sets but those of the form 'tfds:NAME'."""
 
 
@@ -29,7 +30,8 @@ def load(
     Args:
         name: one of `NAMES`, or 'tfds:NAME' for images that TensorFlow Datasets has already prepared as array_record.
         preprocessing: one of `aejax.types.PREPROCESSING`; by default 'scale' for images and 'standardise' for the rest.
-        seed: draws static binarisation, synthetic samples and patches. The splits of fixed data sets do not depend on it.
+        seed: draws static binarisation, synthetic samples, patches, rotations and backgrounds. The splits of fixed data sets do
+            not depend on it.
         data_dir: prepared data; by default $AEJAX_DATA_DIR, then TFDS's own ($TFDS_DATA_DIR or ~/tensorflow_datasets).
         download_dir: raw files, or a folder with a sub-folder of them by name; by default $AEJAX_DOWNLOAD_DIR. Without it they
             are downloaded.
@@ -38,6 +40,8 @@ def load(
     Raises:
         UserError: no such data set, a preprocessing that does not suit it, files that are missing, damaged or cannot be written.
     """
+    if not name:
+        raise UserError(f'the data set has no name: data.name must be one of {", ".join(NAMES)} or tfds:NAME')
     if not 0 <= seed < 2**32:
         raise UserError(f'the data seed must lie in 0 .. {2**32 - 1}, got {seed}')
     folder = _folder(data_dir, 'AEJAX_DATA_DIR') or _folder(None, 'TFDS_DATA_DIR') or Path('~/tensorflow_datasets').expanduser()
@@ -49,6 +53,8 @@ def load(
         return load_manifold(name, preprocessing, seed)
     if name in IDX_CONFIGS:
         return load_idx(name, preprocessing, seed, folder, _folder(download_dir, 'AEJAX_DOWNLOAD_DIR'))
+    if name in MNIST_VARIANTS:
+        return load_mnist_variant(name, preprocessing, seed, folder, _folder(download_dir, 'AEJAX_DOWNLOAD_DIR'))
     if name.startswith('tfds:'):
         from aejax.data.tfds_images import load_tfds
 

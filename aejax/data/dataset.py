@@ -47,11 +47,13 @@ class Dataset:
 
     def describe(self) -> dict[str, Any]:
         """A summary that `json.dumps` takes, as a run stores it beside its results."""
+        coordinates = self.split('train').get('coordinates')
         return {
             'name': self.spec.name,
             'shape': list(self.spec.shape),
             'preprocessing': self.spec.preprocessing,
             'num_classes': self.spec.num_classes,
+            'num_coordinates': 0 if coordinates is None else coordinates.shape[1],
             'sizes': {name: len(split['x']) for name, split in self.splits.items()},
             'fingerprint': self.fingerprint,
             'source': self.source,

@@ -5,7 +5,7 @@ import numpy as np
 from aejax.data.dataset import Dataset, make_dataset
 from aejax.data.preprocessing import (
     IMAGE_PREPROCESSING,
-    REAL_PREPROCESSING,
+    PATCH_PREPROCESSING,
     Arrays,
     apply,
     choose_preprocessing,
@@ -42,13 +42,14 @@ def load_digits(preprocessing: str | None, seed: int) -> Dataset:
 def load_patches(preprocessing: str | None, seed: int, patch_size: int) -> Dataset:
     """Grey patches [size, size, 1] at random places of two photographs; each split has a strip of the photographs to itself.
 
-    'raw' gives grey values in [0, 1]. 'standardise' is contrast normalisation: each patch loses its own mean, then all are
-    divided by the standard deviation that is left in the training patches. 'whiten' removes each patch's mean, then does ZCA.
+    'scale' stores grey values as uint8, as for all images. 'standardise' is contrast normalisation: each patch loses its own
+    mean, then all are divided by the standard deviation that is left in the training patches. 'whiten' removes each patch's
+    mean, then does ZCA.
 
     Raises:
         UserError: patches of this size do not fit into the strips.
     """
-    preprocessing = choose_preprocessing('patches', preprocessing, REAL_PREPROCESSING)
+    preprocessing = choose_preprocessing('patches', preprocessing, PATCH_PREPROCESSING)
     from sklearn import datasets
 
     photographs = [np.asarray(image, np.float32).mean(axis=-1) / 255 for image in datasets.load_sample_images().images]
@@ -60,7 +61,9 @@ def load_patches(preprocessing: str | None, seed: int, patch_size: int) -> Datas
         for name, num in PATCH_SIZES.items()
     }
     statistics: dict[str, np.ndarray] = {}
-    if preprocessing != 'raw':
+    if preprocessing == 'scale':
+        splits = {name: {'x': np.round(255 * split['x']).astype(np.uint8)} for name, split in splits.items()}
+    else:
         splits = apply(splits, lambda x: x - x.mean(axis=(1, 2, 3), keepdims=True))
     if preprocessing == 'standardise':
         scale = splits['train']['x'].std(dtype=np.float64).astype(np.float32)

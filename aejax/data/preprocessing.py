@@ -1,5 +1,6 @@
 """What happens to values before they are stored: once, in NumPy, with statistics of the training split alone."""
 
+import difflib
 from collections.abc import Callable, Mapping
 
 import numpy as np
@@ -9,6 +10,7 @@ from aejax.types import PREPROCESSING, UserError
 
 IMAGE_PREPROCESSING = ('scale', 'dynamic_binarisation', 'static_binarisation', 'standardise')
 REAL_PREPROCESSING = ('standardise', 'whiten', 'raw')
+PATCH_PREPROCESSING = ('standardise', 'whiten', 'scale')
 
 Arrays = Mapping[str, Mapping[str, np.ndarray]]
 
@@ -22,7 +24,9 @@ def choose_preprocessing(name: str, wanted: str | None, allowed: tuple[str, ...]
     if wanted is None:
         return allowed[0]
     if wanted not in PREPROCESSING:
-        raise UserError(f'unknown preprocessing {wanted!r}: {name} allows {", ".join(allowed)}')
+        nearest = difflib.get_close_matches(wanted, allowed, n=1)
+        hint = f', did you mean {nearest[0]!r}?' if nearest else ':'
+        raise UserError(f'unknown preprocessing {wanted!r}{hint} {name} allows {", ".join(allowed)}')
     if wanted not in allowed:
         raise UserError(f'{name} cannot be preprocessed by {wanted!r}: it allows {", ".join(allowed)}')
     return wanted

@@ -1,13 +1,12 @@
 """The evidence lower bound."""
 
 import chex
-import jax.numpy as jnp
 
 from aejax.types import Array
 
 
 def elbo(log_likelihood: Array, kl: Array, beta: float | Array = 1.0) -> Array:
-    """Evidence lower bound, E_q(z|x) log p(x|z) - beta KL(q(z|x), p(z)); the expectation is a mean over L samples of z.
+    """Evidence lower bound, E_q(z|x) log p(x|z) - beta KL(q(z|x), p(z)).
 
     At beta = 1 it bounds log p(x) from below; at any other beta it is an objective only. Both terms must be sums over their
     dimensions: a likelihood averaged over D pixels is the same as beta = D.
@@ -16,7 +15,7 @@ def elbo(log_likelihood: Array, kl: Array, beta: float | Array = 1.0) -> Array:
     https://openreview.net/forum?id=Sy2fzU9gl.
 
     Args:
-        log_likelihood: log p(x|z), [B] for one sample or [L, B].
+        log_likelihood: the expectation, or its estimate: the mean of log p(x|z) over samples of z; [B].
         kl: [B].
         beta: weight of the KL term, a scalar.
 
@@ -26,7 +25,6 @@ def elbo(log_likelihood: Array, kl: Array, beta: float | Array = 1.0) -> Array:
     Raises:
         AssertionError: a rank is wrong, or the batch sizes differ.
     """
-    chex.assert_rank([log_likelihood, kl, beta], [{1, 2}, 1, 0])
-    expected = jnp.mean(log_likelihood, axis=0) if log_likelihood.ndim == 2 else log_likelihood
-    chex.assert_equal_shape([expected, kl])
-    return expected - beta * kl
+    chex.assert_rank([log_likelihood, kl, beta], [1, 1, 0])
+    chex.assert_equal_shape([log_likelihood, kl])
+    return log_likelihood - beta * kl

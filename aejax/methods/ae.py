@@ -9,6 +9,7 @@ Source: Hinton & Salakhutdinov 2006, https://doi.org/10.1126/science.1127647.
 
 import dataclasses
 import functools
+import math
 from collections.abc import Mapping
 from typing import Literal
 
@@ -21,6 +22,7 @@ from aejax.losses.reconstruction import cross_entropy, squared_error
 from aejax.losses.regularisation import weight_decay
 from aejax.models import autoencoder
 from aejax.models.autoencoder import Autoencoder
+from aejax.settings import check_ranges
 from aejax.types import Array, Batch, Context, DataSpec, Key, LossOutput, Mutables, Params, Phase, Stage, UserError
 
 LOSSES = ('cross_entropy', 'squared_error')
@@ -73,8 +75,11 @@ class AE:
 
     def evaluate(self, params: Params, mutables: Mutables, batch: Batch, context: Context) -> Mapping[str, Array]:
         """squared_error, and cross_entropy (nats) where the output is a sigmoid."""
-        linear = self.model.decode_linear(params, self.model.encode(params, batch['x']))
-        return self.reconstruction_errors(batch['x'], linear)
+        return self.decoding_errors(params, mutables, batch['x'], self.model.encode(params, batch['x']))
+
+    def decoding_errors(self, params: Params, mutables: Mutables, x: Array, z: Array) -> dict[str, Array]:
+        """Every L(x, g(z)) that is defined, each [B], for codes z [B, d]."""
+        return self.reconstruction_errors(x, self.model.decode_linear(params, z))
 
     def encode(self, params: Params, mutables: Mutables, x: Array) -> Array:
         """z = h(x)."""
@@ -88,17 +93,22 @@ class AE:
         """x_hat = g(h(x))."""
         return self.model.decode(params, self.model.encode(params, x))
 
+    def filters(self, params: Params, mutables: Mutables) -> Array | None:
+        """The encoder's first kernel, [D, m]; None for convolutions."""
+        return self.model.filters(params)
+
 
 def parts(config: ConfigDict, spec: DataSpec) -> dict:
     """The fields of `AE` from a config: what its relatives share.
 
     Raises:
-        UserError: on a loss that does not exist or does not fit output or data.
+        UserError: on a loss that does not exist or does not fit output or data, or a negative weight decay.
     """
     if config.loss not in LOSSES:
         raise UserError(f'loss is {config.loss!r}; choose one of {", ".join(LOSSES)}')
     if config.loss == 'cross_entropy' and config.model.output != 'sigmoid':
         raise UserError(f"loss='cross_entropy' needs model.output='sigmoid', not {config.model.output!r}")
+    check_ranges(config, {'weight_decay': (0.0, math.inf)})
     num_steps = optimizers.num_steps(config, spec)
     return {
         'model': autoencoder.from_config(config.model, spec),

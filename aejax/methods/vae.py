@@ -9,6 +9,7 @@ https://openreview.net/forum?id=Sy2fzU9gl.
 
 import dataclasses
 import functools
+import math
 from collections.abc import Mapping
 from typing import Literal
 
@@ -23,6 +24,7 @@ from aejax.losses.elbo import elbo
 from aejax.losses.reconstruction import squared_error
 from aejax.models import gaussian
 from aejax.models.gaussian import GaussianAutoencoder
+from aejax.settings import check_ranges
 from aejax.types import Array, Batch, Context, DataSpec, Key, LossOutput, Mutables, Params, Phase, Stage, UserError
 
 
@@ -106,6 +108,10 @@ class VAE:
         """The mean of p(x given z) at z = mu(x)."""
         return self.model.decode(params, self.model.encode(params, x))
 
+    def filters(self, params: Params, mutables: Mutables) -> Array | None:
+        """The encoder's first kernel, [D, m]; None for convolutions."""
+        return self.model.filters(params)
+
     def sample(self, params: Params, mutables: Mutables, key: Key, num: int) -> Array:
         """Means of p(x given z) for z drawn from N(0, I)."""
         return self.model.decode(params, jax.random.normal(key, (num, self.model.latents)))
@@ -127,15 +133,15 @@ def build(config: ConfigDict, spec: DataSpec) -> VAE:
     """The variational autoencoder of `config`.
 
     Raises:
-        UserError: on a likelihood that does not exist or does not fit the data or the output, or fewer than one sample.
+        UserError: on a likelihood that does not exist or does not fit the data or the output, fewer than one sample, or a
+            negative beta.
     """
     likelihood = config.likelihood
     if likelihood.family not in ('bernoulli', 'gaussian'):
         raise UserError(f"likelihood.family is {likelihood.family!r}; choose 'bernoulli' or 'gaussian'")
     if likelihood.family == 'bernoulli' and config.model.output != 'sigmoid':
         raise UserError("likelihood.family='bernoulli' needs model.output='sigmoid'")
-    if config.num_samples < 1:
-        raise UserError(f'num_samples={config.num_samples} must be at least 1')
+    check_ranges(config, {'num_samples': (1, math.inf), 'beta': (0.0, math.inf)})
     num_steps = optimizers.num_steps(config, spec)
     return VAE(
         model=gaussian.from_config(config.model, spec),

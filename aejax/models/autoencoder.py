@@ -14,6 +14,8 @@ from aejax.models.conv import ConvDecoder, ConvEncoder
 from aejax.models.mlp import MLP, TiedDecoder, dense_layers
 from aejax.types import Array, DataSpec, Key, Params, UserError
 
+MAX_WIDTH = 1_000_000
+
 
 def default_config(hidden: Sequence[int] = (), latents: int = 32) -> ConfigDict:
     """The `model` section of a config: an MLP of widths `hidden` down to `latents`, mirrored upwards."""
@@ -97,6 +99,10 @@ class Autoencoder:
         out = apply(self.decoder, params['decoder'], z, *self._shared(params))
         return out.reshape(-1, *self.shape)
 
+    def filters(self, params: Params) -> Array | None:
+        """Weights from the input to the units of the encoder's first layer, [D, m]; None where that is a convolution."""
+        return dense_layers(params['encoder'])[0][0] if isinstance(self.encoder, MLP) else None
+
     def mean(self, linear: Array) -> Array:
         """o(g(z)) from g(z)."""
         return activation(self.output)(linear)
@@ -113,9 +119,10 @@ def check_config(config: ConfigDict, spec: DataSpec) -> None:
     if config.output == 'sigmoid' and not spec.is_unit_interval:
         raise UserError(f"model.output='sigmoid' cannot reach {spec.name} data outside [0, 1]; set model.output='identity'")
     activation(config.activation)
-    if any(not isinstance(width, int) or width < 1 for width in (config.latents, *config.hidden)):
+    if not all(type(width) is int and 1 <= width <= MAX_WIDTH for width in (config.latents, *config.hidden)):
         raise UserError(
-            f'model.latents={config.latents} and model.hidden={tuple(config.hidden)}: widths must be whole numbers from 1 on'
+            f'model.latents={config.latents} and model.hidden={tuple(config.hidden)}: widths must be whole numbers '
+            f'between 1 and {MAX_WIDTH:,}'
         )
 
 

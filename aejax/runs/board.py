@@ -5,8 +5,9 @@ import pathlib
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from aejax.rows import metrics_of
+
 Board = Callable[[Mapping[str, Any]], None]
-_COORDINATES = ('step', 'epoch', 'stage', 'split', 'seconds')
 
 
 @contextlib.contextmanager
@@ -20,8 +21,7 @@ def tensorboard(folder: pathlib.Path, step: int, enabled: bool) -> Iterator[Boar
     with SummaryWriter(str(folder), purge_step=step + 1) as writer:
 
         def board(row: Mapping[str, Any]) -> None:
-            for name, value in row.items():
-                if name not in _COORDINATES:
-                    writer.add_scalar(f'{row["split"]}/{name}', value, row['step'])
+            for name, value in metrics_of(row).items():
+                writer.add_scalar(f'{row["split"]}/{name}', value, row['step'])
 
         yield board

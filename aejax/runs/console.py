@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any, Protocol, Self
 
+from aejax.rows import SPEED, metrics_of
+
 
 class Console(Protocol):
     """Where a run speaks."""
@@ -33,13 +35,12 @@ class Console(Protocol):
 def summary_of(row: Mapping[str, Any], validation: Mapping[str, Any]) -> str:
     """'reconstruction/loss 21.88  | validation squared_error 2.53  | 31,000 examples/s'."""
     losses = [f'{name} {value:.5g}' for name, value in row.items() if name.endswith('/loss')]
-    hidden = ('step', 'epoch', 'stage', 'split', 'seconds')
-    checks = [f'{name} {value:.5g}' for name, value in validation.items() if name not in hidden]
+    checks = [f'{name} {value:.5g}' for name, value in metrics_of(validation).items()]
     text = '  '.join(losses)
     if checks:
         text += f'  | validation {"  ".join(checks[:2])}'
-    if 'examples_per_second' in row:
-        text += f'  | {row["examples_per_second"]:,.0f} examples/s'
+    if SPEED in row:
+        text += f'  | {row[SPEED]:,.0f} examples/s'
     return text
 
 

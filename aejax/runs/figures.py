@@ -9,16 +9,24 @@ import numpy as np
 
 from aejax import preprocessing
 from aejax.data import Dataset
-from aejax.evaluation import jacobian
+from aejax.evaluation import distances, jacobian
 from aejax.types import Array, Method, TrainState, UserError
 from aejax.visualization import curves, images, latents
 from aejax.visualization.style import save
 
 # Enough examples to see, few enough to draw in seconds.
-NUM_SHOWN, NUM_SCATTERED, NUM_JACOBIANS = 20, 2_000, 100
-# Radii of the contraction curve, in the units of the input space.
-RADII = tuple(float(radius) for radius in np.linspace(0.5, 15.0, 20))
+NUM_SHOWN, NUM_SCATTERED, NUM_JACOBIANS, NUM_COMPARED, NUM_RADII = 20, 2_000, 100, 1_000, 20
 LARGEST_JACOBIAN = 2_000_000
+DRAWN = (
+    'reconstructions',
+    'denoising',
+    'samples',
+    'manifold',
+    'latent_map',
+    'filters',
+    'jacobian_spectrum',
+    'contraction_curve',
+)
 
 
 class Pictures:
@@ -36,6 +44,12 @@ class Pictures:
         # Grey values of a decoder that overshoots are cut, so that grids of different models compare.
         self.limits = (0.0, 1.0) if dataset.spec.is_unit_interval else None
         self.codes = self.call('encode', self.x) if hasattr(method, 'encode') else None
+
+    def some(self, split: str, num: int) -> Array:
+        """At most `num` inputs from all over a split, in model space."""
+        x = self.dataset.split(split)['x']
+        rows = np.linspace(0, len(x) - 1, min(num, len(x))).round().astype(int)
+        return preprocessing.to_model_space(jax.numpy.asarray(x[rows]), self.dataset.spec, jax.random.key(2))
 
     def call(self, capability: str, *arguments: Any, static: Sequence[int] = ()) -> np.ndarray:
         """A capability of the method, compiled, as numpy."""
@@ -58,10 +72,22 @@ class Pictures:
         errors = np.sum((x - back) ** 2, axis=(1, 2, 3))
         return images.reconstructions(x, back, None if self.label is None else self.label[:NUM_SHOWN], errors)
 
+    def denoising(self) -> Any:
+        """Images, the same corrupted, and what the model makes of those."""
+        if not (hasattr(self.method, 'corrupt') and hasattr(self.method, 'denoise') and self.dataset.spec.is_image):
+            return None
+        x = self.x[:NUM_SHOWN]
+        noisy = self.call('corrupt', jax.random.key(4), x)
+        clean = self.call('denoise', noisy)
+        errors = np.sum((x - clean) ** 2, axis=(1, 2, 3))
+        return images.reconstructions(x, clean, None if self.label is None else self.label[:NUM_SHOWN], errors, corrupted=noisy)
+
     def filters(self) -> Any:
-        """Weights from the image to each unit of the first layer, where that layer sees the whole image."""
-        first = self.state.params.get('encoder', {}).get('layer_0') if self.dataset.spec.is_image else None
-        return None if first is None else images.filters(np.asarray(first['kernel']), self.dataset.spec.shape)
+        """Weights from the image to each unit of the first layer."""
+        if not hasattr(self.method, 'filters') or not self.dataset.spec.is_image:
+            return None
+        kernel = self.method.filters(self.state.params, self.state.mutables)
+        return None if kernel is None else images.filters(np.asarray(kernel), self.dataset.spec.shape)
 
     def latent_map(self) -> Any:
         """Codes of the test split, or their plane of largest variance."""
@@ -69,7 +95,7 @@ class Pictures:
             return None
         plane, names = latents.project_to_plane(self.codes.reshape(len(self.codes), -1))
         values = self.coordinates[:, 0] if self.label is None and self.coordinates is not None else None
-        return latents.latent_map(plane, self.label, values, axis_labels=names)
+        return latents.latent_map(plane, self.label, values, axis_labels=names, value_name='first true coordinate')
 
     def manifold(self) -> Any:
         """What the decoder makes of a grid over a 2-D latent space with a normal prior."""
@@ -98,13 +124,14 @@ class Pictures:
         return curves.jacobian_spectrum({'encoder': values.mean(axis=0)}, {'encoder': error})
 
     def contraction_curve(self) -> Any:
-        """How far codes move when validation points move, by distance."""
+        """How far codes move when validation points move, by distance: up to beyond the largest between training examples."""
         if self.codes is None:
             return None
-        split = self.dataset.split('validation')
-        x = preprocessing.to_model_space(jax.numpy.asarray(split['x'][:NUM_JACOBIANS]), self.dataset.spec, jax.random.key(2))
-        curve = jacobian.contraction_curve(self.encode, x, np.asarray(RADII, np.float32), jax.random.key(3))
-        return curves.contraction_curve({'encoder': (RADII, curve['mean'], curve['standard_error'])})
+        between = distances.between_examples(self.some('train', NUM_COMPARED))
+        radii = np.linspace(0.02 * between.mean, 1.2 * between.largest, NUM_RADII, dtype=np.float32)
+        curve = jacobian.contraction_curve(self.encode, self.some('validation', NUM_JACOBIANS), radii, jax.random.key(3))
+        marks = {'mean nearest neighbour': between.nearest, 'largest distance': between.largest}
+        return curves.contraction_curve({'encoder': (radii, curve['mean'], curve['standard_error'])}, marks)
 
 
 def write_figures(
@@ -117,10 +144,7 @@ def write_figures(
 ) -> None:
     """Draws all that the method can show into `folder`, as PNG."""
     pictures = Pictures(method, dataset, state)
-    drawers: dict[str, Callable[[], Any]] = {
-        name: getattr(pictures, name)
-        for name in ('reconstructions', 'samples', 'manifold', 'latent_map', 'filters', 'jacobian_spectrum', 'contraction_curve')
-    }
+    drawers: dict[str, Callable[[], Any]] = {name: getattr(pictures, name) for name in DRAWN}
     if rows:
         drawers['learning_curves'] = lambda: curves.learning_curves(rows)
     for name, draw in drawers.items():

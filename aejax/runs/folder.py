@@ -11,20 +11,13 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from aejax.files import finite, write_json, write_text
+from aejax.files import finite, flatten, write_json, write_text
+from aejax.rows import read_rows
 from aejax.types import UserError
 
 CONFIG, PROVENANCE, SUMMARY, METRICS = 'config.json', 'provenance.json', 'summary.json', 'metrics.jsonl'
 CHECKPOINTS, FIGURES, TENSORBOARD, SAMPLES, REPORT = 'checkpoints', 'figures', 'tensorboard', 'samples', 'report.html'
 LOCK = '.lock'
-
-
-def flatten(values: Mapping[str, Any], prefix: str = '') -> dict[str, Any]:
-    """{'a': {'b': 1}} -> {'a.b': 1}."""
-    flat: dict[str, Any] = {}
-    for key, value in values.items():
-        flat |= flatten(value, f'{prefix}{key}.') if isinstance(value, Mapping) else {f'{prefix}{key}': value}
-    return flat
 
 
 def plain(config: ConfigDict) -> dict[str, Any]:
@@ -157,21 +150,6 @@ def claim(folder: pathlib.Path, config: Mapping[str, Any], overwrite: bool) -> N
         clear(folder)
     if not (folder / CONFIG).exists():
         write_json(folder / CONFIG, config)
-
-
-def read_rows(path: pathlib.Path) -> list[dict[str, Any]]:
-    """The rows of a metrics.jsonl, up to the first line that is not whole."""
-    rows: list[dict[str, Any]] = []
-    if path.exists():
-        for line in path.read_text(encoding='utf-8', errors='replace').splitlines():
-            try:
-                row = json.loads(line)
-            except ValueError:
-                break
-            if not isinstance(row, dict) or 'step' not in row:
-                break
-            rows.append(row)
-    return rows
 
 
 def keep_rows(path: pathlib.Path, step: int) -> list[dict[str, Any]]:

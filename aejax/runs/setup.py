@@ -5,15 +5,18 @@ import dataclasses
 import math
 import os
 from collections.abc import Iterator
+from typing import Any
 
+import jax
 from ml_collections import ConfigDict
 
 from aejax import data, methods
 from aejax.data import Dataset
-from aejax.runs.folder import flatten
+from aejax.files import flatten
+from aejax.training import loop
 from aejax.training.parallel import make_placement
 from aejax.training.sources import Resident, Source, stream_of
-from aejax.types import Method, UserError
+from aejax.types import DataSpec, Method, UserError
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,7 +85,35 @@ def build(config: ConfigDict, dataset: Dataset) -> Method:
     """The method of a config, for this data set.
 
     Raises:
-        UserError: from the method, or where the config lacks what the method needs (it is that of another).
+        UserError: from the method, where the config lacks what the method needs (it is that of another), or where training it
+            needs more memory than there is.
     """
     with complete(config):
-        return methods.build(config, dataset.spec)
+        method = methods.build(config, dataset.spec)
+    check_memory(method, make_source(config, dataset), dataset.spec)
+    return method
+
+
+def check_memory(method: Method, source: Source, spec: DataSpec) -> None:
+    """Raises UserError where parameters, their gradients and the optimiser's state are larger than the memory of this machine.
+
+    Only their shapes are computed. Else the system ends the process without a word.
+    """
+    state = jax.eval_shape(lambda: loop.initial_state(method, source, spec, 0).replace(key=None))
+    size = _num_bytes(state) + _num_bytes(state.params)
+    if size > (there := machine_memory()):
+        path, largest = max(jax.tree.leaves_with_path(state.params), key=lambda leaf: leaf[1].size)
+        name = jax.tree_util.keystr(path, simple=True, separator='/')
+        raise UserError(
+            f'training needs {size / 2**30:,.0f} GiB, the largest layer is {name} {list(largest.shape)}, and this machine has '
+            f'{there / 2**30:,.0f} GiB: make model.hidden or model.latents smaller'
+        )
+
+
+def machine_memory() -> int:
+    """Bytes of main memory."""
+    return os.sysconf('SC_PHYS_PAGES') * os.sysconf('SC_PAGE_SIZE')
+
+
+def _num_bytes(tree: Any) -> int:
+    return sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(tree))

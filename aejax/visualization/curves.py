@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+FEW = 8
+"""So many singular values, or fewer, are points with error bars: a line between them would show values that are not there."""
 SPLIT_COLOURS = {'train': style.PALETTE[0], 'validation': style.PALETTE[6], 'test': style.PALETTE[4]}
 
 
@@ -119,7 +121,7 @@ def jacobian_spectrum(spectra: Mapping[str, ArrayLike], standard_errors: Mapping
 
     Args:
         spectra: by model: [k], the mean over examples of each singular value.
-        standard_errors: by model, where known: [k], drawn as a band of one standard error.
+        standard_errors: by model, where known: [k], drawn as a band (bars where k is small) of one standard error.
 
     Returns:
         A figure with one axes. Its lower end is 1e-7 of the largest value: below, float32 knows nothing.
@@ -134,13 +136,18 @@ def jacobian_spectrum(spectra: Mapping[str, ArrayLike], standard_errors: Mapping
     for index, (name, values) in enumerate(spectra.items()):
         mean = np.asarray(values, dtype=np.float64)
         error = (standard_errors or {}).get(name)
-        _curve(axes, index, name, np.arange(1, len(mean) + 1), np.where(mean > 0.0, mean, np.nan), error)
+        draw = _points if len(mean) <= FEW else _curve
+        draw(axes, index, name, np.arange(1, len(mean) + 1), np.where(mean > 0.0, mean, np.nan), error)
     axes.set_ylim(bottom=max(axes.get_ylim()[0], 1e-7 * high))
-    _names(axes)
+    if 0 < (longest := max(map(np.size, spectra.values()), default=0)) <= FEW:
+        axes.set(xlim=(0.5, longest + 0.5), xticks=range(1, longest + 1))
+    style.legend(axes, *axes.get_legend_handles_labels(), loc='best')
     return figure
 
 
-def contraction_curve(contraction: Mapping[str, tuple[ArrayLike, ArrayLike, ArrayLike | None]]) -> 'Figure':
+def contraction_curve(
+    contraction: Mapping[str, tuple[ArrayLike, ArrayLike, ArrayLike | None]], marks: Mapping[str, float] | None = None
+) -> 'Figure':
     """How much an encoder shrinks distances at growing distance from data: E ||h(x0) - h(x1)|| / ||x0 - x1||.
 
     x1 is drawn on the sphere of a radius around a data point x0 (Rifai et al. 2011,
@@ -148,6 +155,7 @@ def contraction_curve(contraction: Mapping[str, tuple[ArrayLike, ArrayLike, Arra
 
     Args:
         contraction: by model: radii [k], mean ratios [k], standard errors [k] or None.
+        marks: distances to compare the radii with, by name, drawn as upright lines.
 
     Returns:
         A figure with one axes.
@@ -157,8 +165,10 @@ def contraction_curve(contraction: Mapping[str, tuple[ArrayLike, ArrayLike, Arra
     style.quiet(axes, '', 'distance from the data point', 'contraction ratio')
     for index, (name, (radii, mean, error)) in enumerate(contraction.items()):
         _curve(axes, index, name, np.asarray(radii), np.asarray(mean), error)
+    for index, (name, distance) in enumerate((marks or {}).items()):
+        axes.axvline(distance, color=style.MUTED, linewidth=1.2, linestyle=(':', (0, (6, 2)))[index % 2], label=name)
     axes.set_ylim(bottom=0.0)
-    _names(axes)
+    style.legend(figure, *axes.get_legend_handles_labels(), loc='outside upper left', ncols=3)
     return figure
 
 
@@ -173,5 +183,7 @@ def _curve(axes: 'Axes', index: int, name: str, x: np.ndarray, mean: np.ndarray,
         axes.fill_between(x, low, mean + half, color=style.colour(index), alpha=0.18, linewidth=0)
 
 
-def _names(axes: 'Axes') -> None:
-    style.legend(axes, *axes.get_legend_handles_labels(), loc='best')
+def _points(axes: 'Axes', index: int, name: str, x: np.ndarray, mean: np.ndarray, error: ArrayLike | None) -> None:
+    """Markers with bars of one standard error, and no line between them."""
+    look: dict[str, Any] = {'linestyle': 'none', 'marker': style.MARKERS[index % len(style.MARKERS)], 'markersize': 5}
+    axes.errorbar(x, mean, error, color=style.colour(index), label=name, elinewidth=1.4, capsize=4, **look)

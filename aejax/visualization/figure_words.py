@@ -1,62 +1,77 @@
-"""How to read each figure: heading and one sentence by file stem, in the order in which the figures tell the story."""
+"""What each figure shows and how to read it: heading and caption by file stem, in the order in which they tell the story."""
+
+from typing import NamedTuple
 
 from aejax.visualization.words import plain
 
+
+class Subject(NamedTuple):
+    """What the data is: `one` example ('image', 'point', 'example'), whether examples have classes, and true coordinates."""
+
+    one: str = 'example'
+    classes: bool = False
+    coordinates: bool = False
+
+
+UNKNOWN = Subject()
+# `{one}` stands for an image, a point or an example, `{coloured}` for what the colour of a dot is, where it is something.
 FIGURES: dict[str, tuple[str, str]] = {
     'reconstructions': (
         'Reconstructions',
-        'Each example above what the model makes of it; the number below, where there is one, is its reconstruction error.',
-    ),
-    'reconstructions_of_points': (
-        'Data and reconstruction',
-        'Colour follows the data along its manifold: the reconstruction should keep the shape, and neighbours their colours.',
+        '{One}s of the test split over what the model makes of them. Above each, where it has one, its class; below, its squared '
+        'error.',
     ),
     'denoising': (
         'Denoising',
-        'Clean examples, what the model was given, and what it made of that: noise should go and strokes should stay.',
+        'Clean {one}s of the test split, what the model was given, and what it made of that; below, the squared error '
+        'of the latter.',
     ),
-    'samples': ('Samples', 'Drawn from the prior and decoded: each should look like data, and all together as varied.'),
+    'samples': ('Samples', 'Drawn from the model: each should look like data, and all together as varied.'),
     'manifold': (
         'Learned manifold',
         'The decoder over a regular grid of codes: neighbours should change smoothly into each other.',
     ),
-    'interpolation': (
-        'Interpolation',
-        "Codes on a line between two examples, decoded: a good path stays on the data's manifold.",
-    ),
-    'traversals': (
-        'Latent traversals',
-        'One latent moves along each row while the others rest: one kind of change a row means separated factors.',
-    ),
-    'latent_map': (
-        'Map of the latent space',
-        'Each dot is an example at its code; examples alike should lie together, classes apart.',
-    ),
+    'latent_map': ('Map of the latent space', 'Each dot is one {one} of the test split at its code{coloured}.'),
     'filters': (
         'First-layer filters',
-        'What each hidden unit looks at: red excites it, blue inhibits it. Strokes and spots have been learned; grain has not.',
+        'Weights from the input to each unit of the first layer, each unit on a scale of its own: positive in red, negative in '
+        'blue; for colour images, above and below grey in every channel.',
     ),
     'jacobian_spectrum': (
         'Spectrum of the Jacobian',
-        'Where few singular values are large and the rest fall steeply, the code answers to few directions of input space only.',
+        'Mean singular values of the encoder\N{RIGHT SINGLE QUOTATION MARK}s Jacobian at {one}s of the test split, with one '
+        'standard error: where few are large and the rest fall steeply, the code answers to few directions of input space only.',
     ),
     'contraction_curve': (
         'Contraction around data',
-        'How far a code moves a unit of its input, at growing distance from data: below 1 the encoder draws inputs together.',
+        'How far a code moves a unit of its input, on spheres of growing radius around {one}s of the validation split: below 1 '
+        'the encoder draws inputs together. Upright lines: mean distance to the nearest neighbour, and largest distance, in a '
+        'sample of the training {one}s.',
     ),
     'learning_curves': (
         'Learning curves',
         'Training and validation over epochs: where validation turns up while training falls, the model overfits.',
     ),
 }
+# Where the figure of this name looks otherwise.
+OF_POINTS = {
+    'reconstructions': (
+        'Data and reconstruction',
+        'Points of the test split{coloured}, beside what the model makes of them over a grey shadow of the data.',
+    )
+}
 
 
-def figure_words(stem: str) -> tuple[int, str, str]:
+def figure_words(stem: str, subject: Subject = UNKNOWN) -> tuple[int, str, str]:
     """Place in the story, heading and caption of a figure; 'latent_map_epoch_10' is read as a kind of 'latent_map'."""
     fitting = [known for known in FIGURES if stem == known or stem.startswith((f'{known}_', f'{known}-'))]
     if not fitting:
         return len(FIGURES), plain(stem), ''
     known = max(fitting, key=len)
     rest = plain(stem[len(known) :]).lower()
-    heading, caption = FIGURES[known]
+    heading, caption = OF_POINTS.get(known, FIGURES[known]) if subject.one == 'point' else FIGURES[known]
+    coloured = (
+        ', coloured by class' if subject.classes else ', coloured by a true coordinate of the data' if subject.coordinates else ''
+    )
+    caption = caption.replace('{one}', subject.one).replace('{One}', subject.one.capitalize()).replace('{coloured}', coloured)
     return list(FIGURES).index(known), f'{heading}: {rest}' if rest else heading, caption

@@ -1,10 +1,12 @@
 """The top of a run's report: what it was, whether it finished, and the figures a reader looks for first."""
 
+from typing import Any
+
 from aejax.visualization.markup import Markup, element, join
-from aejax.visualization.metric_words import meaning
-from aejax.visualization.numbers import count, duration, is_finite, moment, number, with_error
-from aejax.visualization.run_folder import Run, is_image, nested
-from aejax.visualization.words import data_name, method_title
+from aejax.visualization.metric_words import Meaning, meaning, shown
+from aejax.visualization.numbers import count, duration, is_finite, moment, number
+from aejax.visualization.run_folder import Run, nested, subject
+from aejax.visualization.words import data_name, run_title
 
 TIMES = '\N{MULTIPLICATION SIGN}'
 
@@ -34,7 +36,7 @@ def header(run: Run) -> Markup:
     return element(
         'header',
         element('p', line, class_='eyebrow'),
-        element('h1', method_title(run.config, run.provenance)),
+        element('h1', run_title(run.config, run.provenance)),
         element('p', _lede(run), class_='lede'),
         note,
         _tiles(run),
@@ -44,12 +46,10 @@ def header(run: Run) -> Markup:
 def _lede(run: Run) -> str:
     """What was trained on what, how long, on which device, as sentences; what is unknown is left out."""
     data, sizes = nested(run.provenance, 'data'), nested(nested(run.provenance, 'data'), 'sizes')
-    sides = data.get('shape')
-    shape = f' {TIMES} '.join(str(side) for side in sides) if isinstance(sides, list) else ''
-    noun = 'images' if is_image(run) else 'examples'
+    noun = f'{subject(run).one}s'
     train = f'{number(sizes["train"])} {noun}' if 'train' in sizes else noun
     name = data_name(run.config, run.provenance)
-    trained = f'Trained on {train}' + (f' ({shape})' if shape else '') + (f' from {name}' if name else '')
+    trained = f'Trained on {train}{_size(data.get("shape"))}' + (f' from {name}' if name else '')
     last = run.history[-1] if run.history else {}
     epochs = count(run.summary.get('epochs', last.get('epoch')), 'epoch')
     steps = count(run.summary.get('steps', last.get('step')), 'step')
@@ -60,19 +60,28 @@ def _lede(run: Run) -> str:
     return f'{trained}{length}{effort}.'
 
 
+def _size(shape: Any) -> str:
+    """' (8 x 8 x 1)' or ' in 3 dimensions', after 'images' and 'points'; '' where it is unknown."""
+    if not isinstance(shape, list) or not shape:
+        return ''
+    if len(shape) == 1:
+        return f' in {shape[0]} dimension' + ('' if shape == [1] else 's')
+    return f' ({f" {TIMES} ".join(str(side) for side in shape)})'
+
+
 def _tiles(run: Run) -> Markup:
     """The figures a reader looks for first."""
     summary, best = run.summary, nested(run.summary, 'best')
     rate = summary.get('throughput_examples_per_second')
     tiles = [
         _main_result(run),
-        (number(best['value']) if 'value' in best else '', _best_words(run)),
+        (shown(_words(run, best.get('metric')), best['value']) if 'value' in best else '', _best_words(run)),
         (duration(summary.get('seconds')), 'in training'),
         (f'{rate:,.0f}' if is_finite(rate) else '', 'examples a second'),
         (duration(summary.get('seconds_to_first_step')), 'from the command to the first step'),
     ]
-    shown = [element('div', element('dt', label), element('dd', value)) for value, label in tiles if value]
-    return element('dl', *shown, class_='tiles') if shown else Markup('')
+    filled = [element('div', element('dt', label), element('dd', value)) for value, label in tiles if value]
+    return element('dl', *filled, class_='tiles') if filled else Markup('')
 
 
 def _main_result(run: Run) -> tuple[str, str]:
@@ -82,12 +91,17 @@ def _main_result(run: Run) -> tuple[str, str]:
     name = name if name in metrics else next(iter(metrics), '')
     value = metrics.get(name, {})
     entry = value if isinstance(value, dict) else {'mean': value}
-    shown = with_error(entry['mean'], entry.get('standard_error')) if 'mean' in entry else ''
-    return shown, f'{run.summary.get("split", "test")} {meaning(name, is_image(run)).title.lower()}'
+    words = _words(run, name)
+    figure = shown(words, entry['mean'], entry.get('standard_error')) if 'mean' in entry else ''
+    return figure, f'{run.summary.get("split", "test")} {words.title.lower()}'
 
 
 def _best_words(run: Run) -> str:
     best = nested(run.summary, 'best')
     step = count(best.get('step'), 'step').removesuffix(' steps').removesuffix(' step')
-    title = meaning(str(best.get('metric', '')), is_image(run)).title.lower()
-    return f'best validation {title}' + (f', at step {step}' if step else '')
+    title = _words(run, best.get('metric')).title.lower()
+    return f'validation {title} of the best kept checkpoint' + (f', step {step}' if step else '')
+
+
+def _words(run: Run, metric: Any) -> Meaning:
+    return meaning(str(metric or ''), subject(run).one)

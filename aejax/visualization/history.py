@@ -1,17 +1,12 @@
 """The lines of metrics.jsonl as curves, and which of them belong in one panel."""
 
-import json
-import os
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple, TypeGuard
 
 import numpy as np
 
-from aejax.types import UserError
+from aejax.rows import SPEED, metrics_of
 
-COORDINATES = ('step', 'epoch', 'stage', 'split', 'seconds', 'examples_per_second')
-"""What a line says beside its metrics."""
 Row = Mapping[str, Any]
 
 
@@ -24,26 +19,6 @@ class Curve(NamedTuple):
     positions: np.ndarray
     stages: list[str]
     values: np.ndarray
-
-
-def read_history(path: str | os.PathLike[str]) -> list[dict[str, Any]]:
-    """Reads metrics.jsonl; a last line that a killed run left half-written is skipped.
-
-    Raises:
-        UserError: another line is no JSON object.
-    """
-    rows: list[dict[str, Any]] = []
-    lines = Path(path).read_text(encoding='utf-8', errors='replace').splitlines()
-    for number, line in enumerate(lines, 1):
-        try:
-            row = json.loads(line) if line.strip() else {}
-        except json.JSONDecodeError:
-            row = None
-        if isinstance(row, dict):
-            rows += [row] if row else []
-        elif number < len(lines):
-            raise UserError(f'{path}, line {number}, is no JSON object: mend or remove that line')
-    return rows
 
 
 def metric_of(name: str) -> str:
@@ -72,8 +47,8 @@ def curves(history: Sequence[Row]) -> list[Curve]:
     position = position_name(history)
     for index, row in enumerate(history):
         where = (_coordinate(row, 'step', index), _coordinate(row, position, index), str(row.get('stage', '')))
-        for name, value in row.items():
-            if name not in COORDINATES and (value is None or _is_number(value)):
+        for name, value in metrics_of(row).items():
+            if name != SPEED and (value is None or _is_number(value)):
                 points = found.setdefault((name, str(row.get('split', 'train'))), [])
                 points.append((*where, np.nan if value is None else float(value)))
     result = []

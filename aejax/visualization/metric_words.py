@@ -2,21 +2,23 @@
 # ruff: noqa: RUF001 (mathematical signs are meant)
 
 import re
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from aejax.visualization.numbers import is_finite, with_error
 from aejax.visualization.words import plain
 
 
 class Meaning(NamedTuple):
     """A metric's heading, its definition, its unit, and which way is better: 'lower', 'higher' or '' where neither is.
 
-    `{part}` stands for a pixel or a dimension, `{one}` for an image or an example.
+    `{part}` stands for a pixel or a dimension, `{one}` for an image, a point or an example. A share is shown in per cent.
     """
 
     title: str
     definition: str = ''
     unit: str = ''
     better: str = ''
+    is_share: bool = False
 
 
 METRICS = {
@@ -30,13 +32,29 @@ METRICS = {
         'nats per {one}',
         'lower',
     ),
+    'denoising_squared_error': Meaning(
+        'Squared error of denoising',
+        'sum over {part}s of (x − x̂)², x the clean {one}, x̂ what is made of a corrupted one',
+        'squared input units per {one}',
+        'lower',
+    ),
+    'denoising_cross_entropy': Meaning(
+        'Cross-entropy of denoising',
+        'as the cross-entropy, of x the clean {one} and x̂ what is made of a corrupted one',
+        'nats per {one}',
+        'lower',
+    ),
+    'corrupted_squared_error': Meaning(
+        'Squared error of the corruption',
+        'sum over {part}s of (x − x̃)², x̃ the corrupted {one}: the error of doing nothing',
+        'squared input units per {one}',
+    ),
     'elbo': Meaning(
         'Evidence lower bound',
         'mean over q(z|x) of log p(x|z), less KL(q(z|x) ‖ p(z)), a lower bound on log p(x)',
         'nats per {one}',
         'higher',
     ),
-    'negative_elbo': Meaning('Negative ELBO', 'minus the evidence lower bound', 'nats per {one}', 'lower'),
     'iwae': Meaning(
         'Importance-weighted bound',
         'log of the mean of k importance weights, a lower bound on log p(x)',
@@ -46,34 +64,56 @@ METRICS = {
     'log_likelihood': Meaning(
         'Reconstruction log-likelihood', 'mean over q(z|x) of log p(x|z), the first term of the bound', 'nats per {one}', 'higher'
     ),
-    'log_marginal': Meaning('Log-likelihood', 'estimate of log p(x)', 'nats per {one}', 'higher'),
-    'log_density': Meaning('Log-density', 'log p(x) under the estimator', 'nats per {one}', 'higher'),
     'kl': Meaning('KL divergence', 'KL(q(z|x) ‖ p(z)), what the code costs', 'nats per {one}'),
+    'pseudo_log_likelihood': Meaning(
+        'Pseudo-log-likelihood', 'sum over {part}s of log p(xᵢ | all others)', 'nats per {one}', 'higher'
+    ),
+    'free_energy': Meaning(
+        'Free energy', 'F(x) = −log of the sum over h of exp(−E(x, h)); only differences mean anything', 'nats per {one}'
+    ),
     'jacobian_norm': Meaning(
         'Jacobian norm', 'Frobenius norm ‖J(x)‖ of the encoder’s Jacobian at x', 'code units per input unit'
     ),
-    'saturation': Meaning('Saturation', 'share of hidden units below 0.05 or above 0.95', 'share in [0, 1]'),
+    'code_change': Meaning(
+        'Change of the code', '‖h(x) − h(x̃)‖², x̃ the corrupted {one}', 'squared code units'
+    ),
+    'saturation': Meaning('Saturation', 'share of hidden units below 0.05 or above 0.95', '% of units', is_share=True),
+    'active_share': Meaning('Active units', 'share of the code’s units that are not 0', '% of units', is_share=True),
+    'dead_units': Meaning('Dead units', 'share of the code’s units that no {one} makes active', '% of units', is_share=True),
+    'lifetime_of_living_units': Meaning(
+        'Lifetime of units', 'share of {one}s that make a unit active, mean over the units that are not dead', '% of {one}s',
+        is_share=True,
+    ),
+    'mean_activation': Meaning('Mean activation', 'mean over the units of the code', 'code units'),
+    'kl_to_rate': Meaning(
+        'KL divergence to the target rate', 'sum over units of KL(ρ ‖ mean activation over the batch)', 'nats per batch'
+    ),
     'l1': Meaning('L1 norm of the code', 'sum over units of |z|', 'code units'),
-    'active_units': Meaning('Active units', 'latents whose mean moves with x', 'count'),
-    'accuracy': Meaning('Accuracy', 'share of {one}s put in the right class', 'share in [0, 1]', 'higher'),
-    'error_rate': Meaning('Error rate', 'share of {one}s put in the wrong class', 'share in [0, 1]', 'lower'),
-    'classification_error': Meaning('Classification error', 'share of {one}s put in the wrong class', 'share in [0, 1]', 'lower'),
-    'mmd': Meaning('Maximum mean discrepancy', 'distance between the codes and the prior, as a kernel sees it', '', 'lower'),
-    'free_energy': Meaning(
-        'Free energy', 'F(v) = −log of the sum over h of exp(−E(v, h)); only differences mean anything', 'nats per {one}'
+    'classification_error': Meaning(
+        'Classification error', 'share of {one}s whose most probable label is wrong', '% of {one}s', 'lower', is_share=True
+    ),
+    'classification_nll': Meaning(
+        'Classification log-loss', '−log p(y|x) of the true label y', 'nats per {one}', 'lower'
     ),
     'gradient_norm': Meaning('Gradient norm', 'Euclidean norm of the gradient of all moving parameters', ''),
-}
+}  # fmt: skip
 
 
-def meaning(name: str, is_image: bool) -> Meaning:
-    """The meaning of a metric, 'phase/' before it and '_64' (a count of samples) behind it allowed."""
+def meaning(name: str, one: str = 'example') -> Meaning:
+    """The meaning of a metric over images, points or examples; 'phase/' before it and '_64' (a count of samples) behind go."""
     phase, _, metric = name.rpartition('/')
     base, count = re.fullmatch(r'(.*?)(?:_(\d+))?', metric, re.DOTALL).groups()  # type: ignore[union-attr]
     known = METRICS.get(metric) or METRICS.get(base)
     if known is None:
         return Meaning(plain(name))
-    part, one = ('pixel', 'image') if is_image else ('dimension', 'example')
+    part = 'pixel' if one == 'image' else 'dimension'
     definition, unit = (text.replace('{part}', part).replace('{one}', one) for text in known[1:3])
     title = known.title + (f', k = {count}' if count and metric not in METRICS else '') + (f' ({phase})' if phase else '')
-    return Meaning(title, definition, unit, known.better)
+    return known._replace(title=title, definition=definition, unit=unit)
+
+
+def shown(words: Meaning, mean: Any, error: Any = None) -> str:
+    """A figure as people read it, with its standard error where it has one: '4.20 ± 0.10'; a share as '2.33 ± 0.87 %'."""
+    if not (words.is_share and is_finite(mean)):
+        return with_error(mean, error)
+    return with_error(100.0 * mean, 100.0 * error if is_finite(error) else None) + ' %'

@@ -9,13 +9,14 @@ from aejax.visualization.header import header
 from aejax.visualization.history import curves
 from aejax.visualization.markup import Markup, element, escape, join
 from aejax.visualization.page import page
-from aejax.visualization.run_folder import Picture, Run, picture, read_run
-from aejax.visualization.sections import figures, folded, reproduce, result, training
+from aejax.visualization.run_folder import Picture, Run, picture, read_run, subject
+from aejax.visualization.sections import code, figures, folded, reproduce, result, training
 from aejax.visualization.style import png
-from aejax.visualization.words import method_title
+from aejax.visualization.words import run_title
 
 LINKS = {
     'result': 'Result',
+    'code': 'The code',
     'figures': 'Figures',
     'training': 'Training',
     'reproduce': 'Run it again',
@@ -48,7 +49,8 @@ def render(run: Run) -> str:
     """The page of a run as HTML."""
     sections = {
         'result': result(run),
-        'figures': figures([item for item in run.pictures if item.stem != 'learning_curves']),
+        'code': code(run),
+        'figures': figures([item for item in run.pictures if item.stem != 'learning_curves'], subject(run)),
         'training': training(run, _learning_curves(run)),
         'reproduce': reproduce(run),
         'config': folded('config', 'Configuration', run.config),
@@ -56,7 +58,7 @@ def render(run: Run) -> str:
     }
     links = element('nav', *(element('a', LINKS[name], href=f'#{name}') for name, content in sections.items() if content))
     body = join([header(run), links, *sections.values(), _footer(run)], Markup('\n'))
-    return page(escape(method_title(run.config, run.provenance)), body)
+    return page(escape(run_title(run.config, run.provenance)), body)
 
 
 def _learning_curves(run: Run) -> Picture | None:

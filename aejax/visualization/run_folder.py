@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from aejax.rows import read_rows
 from aejax.types import UserError
-from aejax.visualization.history import read_history
+from aejax.visualization.figure_words import Subject
 
 JSON_FILES = ('config.json', 'provenance.json', 'summary.json')
 SIGNATURE = b'\x89PNG\r\n\x1a\n'
@@ -47,7 +48,7 @@ def read_run(run_dir: str | os.PathLike[str]) -> Run:
     if len(missing) == len(names):
         raise UserError(f'{folder} is no run: it has none of {", ".join(names)}')
     config, provenance, summary = (_object(folder / name) for name in JSON_FILES)
-    history = [] if 'metrics.jsonl' in missing else read_history(folder / 'metrics.jsonl')
+    history = read_rows(folder / 'metrics.jsonl')
     paths = sorted(path for path in folder.glob('figures/*.png') if not path.name.startswith('.'))
     pictures = [picture(path.stem, path.read_bytes()) for path in paths]
     return Run(folder.resolve().name, config, provenance, summary, history, pictures, missing)
@@ -83,7 +84,9 @@ def nested(mapping: Mapping[str, Any], key: str) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def is_image(run: Run) -> bool:
-    """Whether one example is an image, [height, width, channels]."""
-    shape = nested(run.provenance, 'data').get('shape')
-    return isinstance(shape, list) and len(shape) == 3
+def subject(run: Run) -> Subject:
+    """What the run's data is, as far as its provenance tells: [h, w, c] is an image, [2] or [3] a point, all else an example."""
+    data = nested(run.provenance, 'data')
+    shape = tuple(data['shape']) if isinstance(data.get('shape'), list) else ()
+    one = 'image' if len(shape) == 3 else 'point' if shape in ((2,), (3,)) else 'example'
+    return Subject(one, bool(data.get('num_classes')), bool(data.get('num_coordinates')))

@@ -29,28 +29,33 @@ def test_digits_splits_are_stratified_and_the_same_for_every_seed():
         assert counts.max() - counts.min() <= 0.01 * len(split['label']) + 1
 
 
-@pytest.fixture
-def columns_as_photographs(monkeypatch):
-    """Each pixel holds 255 times the number of its column, so that a patch tells where it was cut."""
-    image = np.broadcast_to(np.arange(640.0)[None, :, None] * 255, (427, 640, 3))
+@pytest.mark.parametrize(
+    ('values', 'bounds', 'step'),
+    [
+        (np.repeat([3, 100, 200], [448, 96, 96]), [(3, 3), (100, 100), (200, 200)], 0),
+        (np.arange(640) % 256, [(0, 255), (0, 255), (32, 127)], 1),
+    ],
+)
+def test_patches_of_different_splits_share_no_pixel(monkeypatch, values, bounds, step):
+    image = np.broadcast_to(values[None, :, None], (427, 640, 3))
     monkeypatch.setattr(datasets, 'load_sample_images', lambda: types.SimpleNamespace(images=[image, image]))
-
-
-@pytest.mark.usefixtures('columns_as_photographs')
-def test_patches_of_different_splits_share_no_pixel():
-    loaded = data.load('patches', preprocessing='raw', patch_size=9)
-    bounds = [(split['x'].min(), split['x'].max()) for split in loaded.splits.values()]
-    assert bounds == [(0, 447), (448, 543), (544, 639)]
-    steps = np.diff(loaded.split('train')['x'][..., 0], axis=2)
-    np.testing.assert_array_equal(steps, 1)
+    loaded = data.load('patches', preprocessing='scale', patch_size=9)
+    assert [(split['x'].min(), split['x'].max()) for split in loaded.splits.values()] == bounds
+    np.testing.assert_array_equal(np.diff(loaded.split('train')['x'][..., 0], axis=2), step)  # uint8: 255 + 1 is 0
 
 
 def test_patches_follow_the_seed_and_the_size():
-    loaded = data.load('patches', preprocessing='raw', patch_size=5, seed=1)
+    loaded = data.load('patches', preprocessing='scale', patch_size=5, seed=1)
     assert loaded.spec.shape == (5, 5, 1)
-    assert loaded.fingerprint == data.load('patches', preprocessing='raw', patch_size=5, seed=1).fingerprint
-    assert loaded.fingerprint != data.load('patches', preprocessing='raw', patch_size=5, seed=2).fingerprint
-    assert 0 <= loaded.split('train')['x'].min() < loaded.split('train')['x'].max() <= 1
+    assert loaded.fingerprint == data.load('patches', preprocessing='scale', patch_size=5, seed=1).fingerprint
+    assert loaded.fingerprint != data.load('patches', preprocessing='scale', patch_size=5, seed=2).fingerprint
+
+
+def test_scaled_patches_are_images_like_all_others():
+    loaded = data.load('patches', preprocessing='scale')
+    assert loaded.spec.is_unit_interval
+    assert loaded.split('train')['x'].dtype == np.uint8
+    assert len(np.unique(loaded.split('train')['x'])) > 200
 
 
 def test_standardised_patches_have_no_mean_of_their_own_and_unit_spread_in_training():
@@ -58,9 +63,10 @@ def test_standardised_patches_have_no_mean_of_their_own_and_unit_spread_in_train
     for split in loaded.splits.values():
         np.testing.assert_allclose(split['x'].mean(axis=(1, 2, 3)), 0, atol=1e-5)
     assert loaded.split('train')['x'].std() == pytest.approx(1, abs=1e-5)
-    raw = data.load('patches', preprocessing='raw').split('test')['x']
-    centred = raw - raw.mean(axis=(1, 2, 3), keepdims=True)
-    np.testing.assert_allclose(loaded.split('test')['x'], centred / loaded.statistics['scale'], atol=1e-5)
+    grey = data.load('patches', preprocessing='scale').split('test')['x'] / 255
+    centred = grey - grey.mean(axis=(1, 2, 3), keepdims=True)
+    rounding = 1 / 255 / loaded.statistics['scale']
+    np.testing.assert_allclose(loaded.split('test')['x'], centred / loaded.statistics['scale'], atol=rounding)
 
 
 def test_whitened_patches_are_nearly_uncorrelated():

@@ -15,10 +15,16 @@ from aejax.types import PREPROCESSING, UNIT_INTERVAL_PREPROCESSING, DataSpec, Us
     [
         ('mnsit', {}, "unknown data set 'mnsit', did you mean 'mnist'"),
         ('digits', {'preprocessing': 'raw'}, "digits cannot be preprocessed by 'raw': it allows scale, dynamic_binarisation"),
-        ('digits', {'preprocessing': 'scaled'}, "unknown preprocessing 'scaled'"),
+        (
+            'digits',
+            {'preprocessing': 'scael'},
+            "unknown preprocessing 'scael', did you mean 'scale'? digits allows scale, dynamic",
+        ),
+        ('ring', {'preprocessing': 'nothing'}, "unknown preprocessing 'nothing': ring allows standardise"),
+        ('', {}, 'the data set has no name: data.name must be one of digits, mnist'),
         ('mnist', {'preprocessing': 'whiten'}, "mnist cannot be preprocessed by 'whiten'"),
         ('spiral', {'preprocessing': 'scale'}, "spiral cannot be preprocessed by 'scale': it allows standardise, whiten, raw"),
-        ('patches', {'preprocessing': 'scale'}, 'it allows standardise, whiten, raw'),
+        ('patches', {'preprocessing': 'raw'}, 'it allows standardise, whiten, scale'),
         ('patches', {'patch_size': 97}, 'patch_size 97 does not fit into the photographs: choose 1 to 96'),
         ('patches', {'patch_size': 0}, 'patch_size 0 does not fit'),
         ('digits', {'seed': -1}, 'the data seed must lie in'),
@@ -47,6 +53,7 @@ def test_every_embedded_set_is_typed_described_and_read_only(name):
     assert description['fingerprint'] == data.load(name).fingerprint
     assert description['sizes'] == {key: len(split['x']) for key, split in loaded.splits.items()}
     assert description['shape'] == list(loaded.spec.shape)
+    assert description['num_coordinates'] == loaded.split('train').get('coordinates', np.ones((1, 0))).shape[1]
     assert loaded.spec.num_examples == description['sizes']['train']
 
 

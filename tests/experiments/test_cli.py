@@ -5,6 +5,7 @@ import os
 import pathlib
 
 import jax
+import jax.numpy as jnp
 import pytest
 
 from aejax.runs.interruption import Interrupted
@@ -27,7 +28,8 @@ def test_a_config_is_looked_up_here_and_then_beside_the_libraries(tmp_path, monk
     [
         ('configs/vea.py', 'did you mean configs/vae.py'),
         ('linear.py', 'linear_ae.py'),
-        ('', 'there are'),
+        ('', '--config= names no file; there are configs/{ae,'),
+        (':mnist', '--config=:mnist names no file'),
         ('configs', 'there are'),
     ],
 )
@@ -50,6 +52,37 @@ def test_both_spellings_of_the_config_flag():
     resolved = cli.resolve_arguments(given)
     assert resolved == ['run.py', f'--config={found}', '-config', found, *given[4:]]
     assert cli.resolve_arguments(['run.py', '--config']) == ['run.py', '--config']
+
+
+def test_overrides_need_a_config():
+    for given in (['--config=x', '--config.epochs=3'], ['-config', 'x', '-config.epochs=3'], ['--workdir=x'], ['--configs.a=3']):
+        cli.check_overrides(['run.py', *given])
+    for override in ('--config.epochs=3', '-config.model.latents'):
+        with pytest.raises(
+            UserError, match=f'^{override} changes a config, and none is given: put --config=configs/NAME.py first'
+        ):
+            cli.check_overrides(['run.py', '--configs=x', override])
+
+
+def test_what_configs_share_is_no_experiment(commands, tmp_path):
+    line = commands.refused('--config=configs/base.py', folder=tmp_path)
+    assert 'has no get_config(), so it is no experiment; there are configs/{ae,' in line
+    assert 'put --config=configs/NAME.py first' in commands.refused('--config.epochs=3', folder=tmp_path)
+
+
+def test_matrix_products_are_exact_unless_the_user_says_otherwise(monkeypatch):
+    before = jax.config.jax_default_matmul_precision
+    try:
+        jax.config.update('jax_default_matmul_precision', None)
+        monkeypatch.setenv('JAX_DEFAULT_MATMUL_PRECISION', 'tensorfloat32')
+        cli.use_full_precision()
+        assert jax.config.jax_default_matmul_precision is None
+        monkeypatch.delenv('JAX_DEFAULT_MATMUL_PRECISION')
+        cli.use_full_precision()
+        lowered = jax.jit(jnp.dot).lower(jnp.ones((3, 3)), jnp.ones((3, 3))).as_text()
+        assert 'HIGHEST' in lowered
+    finally:
+        jax.config.update('jax_default_matmul_precision', before)
 
 
 def test_the_default_folder_has_the_name_of_config_and_variant():

@@ -5,7 +5,7 @@ from matplotlib.colors import to_hex
 from aejax.types import UserError
 from aejax.visualization import style
 from aejax.visualization.curves import SPLIT_COLOURS, contraction_curve, jacobian_spectrum, learning_curves
-from aejax.visualization.history import curves, panels, read_history, stage_starts
+from aejax.visualization.history import curves, panels, stage_starts
 
 
 def row(epoch, split='train', stage='train', **metrics):
@@ -93,22 +93,14 @@ def test_no_metrics_is_one_clear_line(rows):
         learning_curves(rows)
 
 
-def test_read_history_forgives_only_a_cut_last_line(tmp_path):
-    path = tmp_path / 'metrics.jsonl'
-    path.write_text('{"step": 1, "loss": NaN}\n\n{"step": 2, "lo')
-    assert [entry['step'] for entry in read_history(path)] == [1]
-    path.write_text('{"step": 1}\nbroken\n{"step": 2}\n')
-    with pytest.raises(UserError, match='line 2'):
-        read_history(path)
-
-
 def test_spectrum_is_logarithmic_with_bands_and_leaves_out_numerical_zeros():
-    spectra = {'CAE': np.array([2.0, 0.1, 1e-12, 0.0]), 'AE': np.array([3.0, 2.0, 1.0, 0.5])}
-    (axes,) = jacobian_spectrum(spectra, {'AE': np.array([0.1, 0.1, 0.1, 0.6])}).axes
+    tail = np.full(7, 0.5)
+    spectra = {'CAE': np.array([2.0, 0.1, 1e-12, *(0 * tail)]), 'AE': np.array([3.0, 2.0, 1.0, *tail])}
+    (axes,) = jacobian_spectrum(spectra, {'AE': np.array([0.1, 0.1, 0.1, *(tail + 0.1)])}).axes
     assert axes.get_yscale() == 'log'
     assert axes.get_ylim()[0] == pytest.approx(3e-7)
     cae, ae = axes.get_lines()
-    np.testing.assert_array_equal(cae.get_xdata(), [1, 2, 3, 4])
+    np.testing.assert_array_equal(cae.get_xdata(), np.arange(1, 11))
     np.testing.assert_array_equal(ae.get_ydata(), spectra['AE'])
     (band,) = axes.collections
     assert band.get_paths()[0].vertices[:, 1].min() == pytest.approx(0.9)
@@ -120,6 +112,11 @@ def test_a_spectrum_of_two_values_has_whole_indices_and_plain_ticks():
     (axes,) = jacobian_spectrum({'VAE': np.array([1.85, 1.1])}).axes
     style.png(axes.figure)
     assert all(tick == round(tick) for tick in axes.get_xticks())
+    assert not [line for line in axes.get_lines() if line.get_linestyle() != 'None']
+    (one,) = jacobian_spectrum({'VAE': np.array([1.85])}, {'VAE': np.array([0.1])}).axes
+    assert list(one.get_xticks()) == [1]
+    (bar,) = one.collections
+    np.testing.assert_allclose(bar.get_segments()[0], [[1, 1.75], [1, 1.95]])
     assert not [text for text in axes.get_yticklabels(which='both') if 'mathdefault' in text.get_text()]
     assert style.png(jacobian_spectrum({'collapsed': np.zeros(4)}))
 
@@ -133,3 +130,10 @@ def test_contraction_curve_has_one_line_and_band_a_model():
     assert band[:, 1].min() == pytest.approx(-0.04)
     assert len(axes.collections) == 1
     assert axes.get_ylim()[0] == 0.0
+
+
+def test_distances_are_marked_in_the_contraction_curve():
+    radii = np.linspace(0.1, 5.0, 7)
+    figure = contraction_curve({'CAE': (radii, np.ones(7), None)}, {'nearest': 1.5, 'largest': 4.0})
+    assert [list(line.get_xdata()) for line in figure.axes[0].get_lines()[1:]] == [[1.5, 1.5], [4.0, 4.0]]
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ['CAE', 'nearest', 'largest']

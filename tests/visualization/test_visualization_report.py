@@ -10,9 +10,11 @@ from sklearn.datasets import load_digits
 
 from aejax.types import UserError
 from aejax.visualization import image_grid, save
-from aejax.visualization.metric_words import METRICS, meaning
+from aejax.visualization.figure_words import Subject, figure_words
+from aejax.visualization.metric_words import METRICS, meaning, shown
 from aejax.visualization.numbers import count, duration, moment, number, with_error
 from aejax.visualization.report import write_report
+from aejax.visualization.run_folder import read_run, subject
 
 VOID = {'meta', 'img', 'br'}
 HOSTILE = '</style></title><script>alert(1)</script><img src=x onerror=alert(2)>"\'&${x}'
@@ -20,7 +22,13 @@ CONFIG = {'method': 'cae', 'seed': 0, 'data': {'name': 'digits'}, 'optimizer': {
 PROVENANCE = {
     'versions': {'jax': '0.10.2'},
     'git': {'commit': 'abc123', 'dirty': False},
-    'data': {'name': 'digits', 'shape': [8, 8, 1], 'preprocessing': 'dynamic_binarisation', 'sizes': {'train': 1297}},
+    'data': {
+        'name': 'digits',
+        'shape': [8, 8, 1],
+        'num_classes': 10,
+        'preprocessing': 'dynamic_binarisation',
+        'sizes': {'train': 1297},
+    },
     'device': 'cpu x1',
     'seed': 7,
     'command': 'python -m experiments.run --config=configs/cae.py',
@@ -103,7 +111,7 @@ def page(tmp_path_factory):
 @pytest.mark.parametrize(
     'words',
     [
-        'Contractive autoencoder on digits',
+        'cae on digits',
         'Finished',
         '20 November 2025, 10:42 UTC',
         'Trained on 1,297 images (8 × 8 × 1) from digits for 100 epochs (2,000 steps), in 3 min 20 s, on cpu x1.',
@@ -117,7 +125,9 @@ def page(tmp_path_factory):
         'nats per image',
         'examples a second 31,000',
         'to the first step 3.1 s',
-        'best validation squared error, at step 1,800 4.100',
+        'validation squared error of the best kept checkpoint, step 1,800 4.100',
+        'Best row',
+        'Each dot is one image of the test split at its code, coloured by class.',
         'Map of the latent space',
         'git checkout abc123 python -m experiments.run --config=configs/cae.py',
         'optimizer.learning_rate 0.002',
@@ -234,12 +244,55 @@ def test_uncommitted_changes_are_told(tmp_path):
     assert 'changes that were not committed' in dirty.text
 
 
+def test_points_are_called_points_and_their_figures_say_what_they_show(tmp_path):
+    data = {
+        'name': 'ring',
+        'shape': [2],
+        'num_classes': 0,
+        'num_coordinates': 1,
+        'preprocessing': 'whiten',
+        'sizes': {'train': 4000},
+    }
+    page = report(tmp_path / 'run', provenance={'data': data}, figures=('reconstructions', 'latent_map', 'contraction_curve'))
+    assert 'Trained on 4,000 points in 2 dimensions from ring' in page.text
+    assert 'Measured on the test split (300 points)' in page.text
+    assert 'inputs whitened by the training split' in page.text
+    assert 'Data and reconstruction Points of the test split, coloured by a true coordinate of the data, beside' in page.text
+    assert 'Each dot is one point of the test split at its code, coloured by a true coordinate of the data.' in page.text
+    assert not [word for word in ('image', 'by class', 'its class', 'pixel', '{') if word in page.text]
+
+
+def test_what_the_data_is_follows_its_description(tmp_path):
+    def about(**data):
+        return subject(read_run(write_run(tmp_path / str(len(data)), provenance={'data': data}, figures=())))
+
+    assert about() == Subject('example', False, False)
+    assert about(shape=[12, 12, 1]) == Subject('image', False, False)
+    assert about(shape=[30], num_classes=3) == Subject('example', True, False)
+    assert figure_words('latent_map', Subject('image'))[2] == 'Each dot is one image of the test split at its code.'
+
+
+def test_shares_are_shown_in_per_cent(tmp_path):
+    summary = {**SUMMARY, 'metrics': {'classification_error': {'mean': 0.0233, 'standard_error': 0.0087, 'n': 300}}}
+    summary['best'] = {'step': 600, 'metric': 'classification_error', 'value': 0.03}
+    folder = write_run(tmp_path / 'run', summary=summary, figures=())
+    row = {'step': 700, 'epoch': 35, 'stage': 'train', 'seconds': 1.0, 'split': 'validation', 'classification_error': 0.5}
+    with (folder / 'metrics.jsonl').open('a') as file:
+        file.write(json.dumps(row))
+    text = Page(write_report(folder).read_text(encoding='utf-8')).text
+    assert text.count('2.33 ± 0.87 %') == 2
+    assert '% of images' in text
+    assert 'validation classification error of the best kept checkpoint, step 600 3.000 %' in text
+    assert '50.00 % step 700' in text
+    assert shown(meaning('classification_error'), float('nan'), 0.1) == 'not finite'
+
+
 def test_meanings_know_phases_counts_and_images():
-    assert meaning('contractive/jacobian_norm', True).title == 'Jacobian norm (contractive)'
-    assert meaning('iwae_5000', True).title == 'Importance-weighted bound, k = 5000'
-    assert meaning('squared_error', True).definition.startswith('sum over pixels')
-    assert meaning('squared_error', False).unit == 'squared input units per example'
-    assert meaning('unheard_of_3', True) == ('Unheard of 3', '', '', '')
+    assert meaning('contractive/jacobian_norm').title == 'Jacobian norm (contractive)'
+    assert meaning('iwae_5000').title == 'Importance-weighted bound, k = 5000'
+    assert meaning('squared_error', 'image').definition.startswith('sum over pixels')
+    assert meaning('squared_error', 'point').unit == 'squared input units per point'
+    assert meaning('unheard_of_3') == ('Unheard of 3', '', '', '', False)
     assert all(words.better in ('lower', 'higher', '') for words in METRICS.values())
 
 
