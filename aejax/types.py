@@ -134,6 +134,8 @@ class Method(Protocol):
                                                               they are no such matrix (convolutions)
     corrupt(params, mutables, key, x) -> [B, ...]             x as the model was given it in training
     denoise(params, mutables, x) -> [B, ...]                  what it makes of a corrupted x
+    regenerate(params, mutables, key, x) -> [B, ...]          up to the top code of x, down again with every layer drawn
+    free_energy(params, mutables, x) -> [B]                   -log p(x) - log Z in nats
     decoding_errors(params, mutables, x, z) -> {name: [B]}    reconstruction errors of x from the code z
     encoder_groups, decoder_groups: tuples of names           the groups behind encode and decode, where they are not 'encoder'
                                                               and 'decoder'

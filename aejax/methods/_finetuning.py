@@ -23,6 +23,8 @@ from aejax.types import Array, Batch, Context, DataSpec, Key, LossOutput, Method
 
 TARGETS = ('none', 'classify', 'probe', 'reconstruct')
 STAGE = 'finetune'
+KEPT = ('encode', 'filters', 'hparams')
+"""What a method still has when its encoder was moved by labels."""
 # Folded into the key of `init` for the classifier; the method takes the key as it is, so that it begins as it does alone.
 _CLASSIFIER = 2**30
 
@@ -36,9 +38,13 @@ class _Extended:
     num_steps: int
 
     def __getattr__(self, name: str) -> Any:
-        if name == 'base':
-            raise AttributeError(name)
+        if name == 'base' or not self._keeps(name):
+            raise AttributeError(f'{type(self).__name__} has no {name}')
         return getattr(self.base, name)
+
+    def _keeps(self, name: str) -> bool:
+        """Whether the method's own attribute of this name still holds."""
+        return True
 
     @property
     def encoder_groups(self) -> tuple[str, ...]:
@@ -53,12 +59,16 @@ class _Extended:
 class Classifier(_Extended):
     """A method with a softmax on its code: params gain the group 'classifier', {'kernel': [d, classes], 'bias': [classes]}.
 
-    The kernel begins near zero, so that the data choose the directions along which the encoder is moved.
+    The kernel begins near zero, so that the data choose the directions along which the encoder is moved. Where it is moved, the
+    decoder that was trained with it no longer fits, and abilities that need a decoder or a density are gone.
     """
 
     num_classes: int
     moves_encoder: bool = True
     selection: tuple[str, Literal['min', 'max']] = ('classification_error', 'min')
+
+    def _keeps(self, name: str) -> bool:
+        return not self.moves_encoder or name in KEPT
 
     @functools.cached_property
     def stages(self) -> tuple[Stage, ...]:

@@ -15,12 +15,13 @@ from aejax.visualization import curves, images, latents
 from aejax.visualization.style import save
 
 # Enough examples to see, few enough to draw in seconds.
-NUM_SHOWN, NUM_SCATTERED, NUM_JACOBIANS, NUM_COMPARED, NUM_RADII = 20, 2_000, 100, 1_000, 20
+NUM_SHOWN, NUM_COLUMNS, NUM_SCATTERED, NUM_JACOBIANS, NUM_COMPARED, NUM_RADII = 20, 10, 2_000, 100, 1_000, 20
 LARGEST_JACOBIAN = 2_000_000
 DRAWN = (
     'reconstructions',
     'denoising',
     'samples',
+    'regenerated',
     'manifold',
     'latent_map',
     'filters',
@@ -111,6 +112,14 @@ class Pictures:
         if not hasattr(self.method, 'sample') or not self.dataset.spec.is_image:
             return None
         return images.image_grid(self.call('sample', jax.random.key(1), 100, static=[1]), columns=10, limits=self.limits)
+
+    def regenerated(self) -> Any:
+        """The first test images, and below each what the hidden layers make of it when they are drawn."""
+        if not hasattr(self.method, 'regenerate') or not self.dataset.spec.is_image:
+            return None
+        x = self.x[:NUM_COLUMNS]
+        drawn = [self.call('regenerate', jax.random.key(seed), x) for seed in range(NUM_COLUMNS - 1)]
+        return images.image_grid(np.concatenate([x, *drawn]), columns=NUM_COLUMNS, limits=self.limits)
 
     def _small_jacobian(self) -> bool:
         return self.codes is not None and self.x[0].size * self.codes[0].size <= LARGEST_JACOBIAN

@@ -27,6 +27,11 @@ FIGURES: dict[str, tuple[str, str]] = {
         'of the latter.',
     ),
     'samples': ('Samples', 'Drawn from the model: each should look like data, and all together as varied.'),
+    'regenerated': (
+        'Regenerated from the top',
+        'In the first row {one}s of the test split. Below each, what the stack makes of its top code when every hidden layer on '
+        'the way down is a draw: variations that keep what the code says.',
+    ),
     'manifold': (
         'Learned manifold',
         'The decoder over a regular grid of codes: neighbours should change smoothly into each other.',

@@ -62,13 +62,15 @@ def test_the_loss_is_the_mean_log_loss_of_a_softmax_on_the_code():
     np.testing.assert_allclose(method.classify_loss(state.params, {}, batch, context).loss, expected, rtol=1e-5)
 
 
-def test_the_method_keeps_its_abilities_and_metrics():
+def test_a_method_keeps_the_abilities_that_still_hold():
     method, dataset, intervals = trained(vae)
-    assert method.sample(go_on(intervals, -1).params, {}, jax.random.key(0), 3).shape == (3, *dataset.spec.shape)
-    assert {'elbo', 'kl', 'classification_error'} <= set(
-        make_evaluator(method, dataset.spec, dataset.split('validation'))(go_on(intervals, -1))
-    )
-    assert not hasattr(methods.build(config_of(ae), dataset.spec), 'posterior')
+    metrics = make_evaluator(method, dataset.spec, dataset.split('validation'))(go_on(intervals, -1))
+    assert {'elbo', 'kl', 'classification_error'} <= set(metrics)
+    assert method.encode(go_on(intervals, -1).params, {}, jnp.zeros((2, *dataset.spec.shape))).shape == (2, 8)
+    assert not hasattr(method, 'sample'), 'the encoder has left its decoder behind'
+    probe = methods.build(config_of(vae, 'probe'), dataset.spec)
+    assert probe.sample(go_on(intervals, 0).params, {}, jax.random.key(0), 3).shape == (3, *dataset.spec.shape)
+    assert not hasattr(methods.build(config_of(ae, 'probe'), dataset.spec), 'posterior')
 
 
 def test_each_phase_may_have_a_learning_rate_of_its_own():

@@ -108,7 +108,7 @@ def test_unrolled_the_whole_stack_reconstructs_better():
 def test_regenerated_digits_vary_round_their_originals():
     method, intervals = trained()
     state, x = go_on(intervals, 1), jnp.asarray(scaled('test')[:100])
-    drawn = [np.asarray(method.regenerate(state.params, {}, jax.random.key(seed), x)) for seed in (0, 1)]
+    drawn = [np.asarray(method.base.regenerate(state.params, {}, jax.random.key(seed), x)) for seed in (0, 1)]
     distances = [
         np.linalg.norm((drawn[0] - other).reshape(100, -1), axis=1).mean() for other in (drawn[1], x, np.roll(x, 1, axis=0))
     ]
