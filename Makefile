@@ -23,8 +23,9 @@ $(STAMP): setup.cfg pyproject.toml .ci/constraints.txt
 run: $(STAMP) ## train the contractive autoencoder on the digits (CONFIG=configs/vae.py for another)
 	@$(BIN)/python -m experiments.run --config=$(CONFIG)
 
+# In the order of collection: by number of tests, the files with few and long ones would all come at the end, on one worker.
 test: $(STAMP) ## run the whole test suite
-	@$(BIN)/python -m pytest --numprocesses=auto --dist=loadfile
+	@$(BIN)/python -m pytest --numprocesses=auto --dist=loadfile --no-loadscope-reorder
 
 lint: $(STAMP) ## check formatting, style and types
 	@$(BIN)/ruff format --check .

@@ -74,8 +74,8 @@ def test_a_method_keeps_the_abilities_that_still_hold():
 
 
 def test_each_phase_may_have_a_learning_rate_of_its_own():
-    method, dataset, _ = trained(ae)
-    source = Resident(dataset.split('train'), 100)
+    dataset = digits()
+    method, source = methods.build(config_of(ae, epochs=1), dataset.spec), Resident(dataset.split('train'), 100)
     state = loop.initial_state(method, source, dataset.spec, 0)
     state = state.replace(hparams={**state.hparams, 'learning_rate': 1e-3, 'classify/learning_rate': 0.0})
     begin, end = (interval.state['params'] for interval in run(method, source, dataset.spec, 100, state=state, log_every=1e9))
@@ -97,7 +97,7 @@ def test_what_cannot_be_is_one_line(module, target, spec, message):
 
 
 def test_a_probe_leaves_the_codes_as_they_are_and_reads_them_once():
-    config = config_of(ae, 'probe', epochs=15, rate=1e-2)
+    config = config_of(ae, 'probe', epochs=10, rate=3e-2)
     dataset = digits()
     method, source = methods.build(config, dataset.spec), Resident(dataset.split('train'), config.batch_size)
     intervals = run(method, source, dataset.spec, config.batch_size, log_every=1e9)
@@ -111,7 +111,7 @@ def test_a_probe_leaves_the_codes_as_they_are_and_reads_them_once():
 
 
 def test_unrolling_a_linear_autoencoder_is_more_of_the_same():
-    config = config_of(linear_ae, 'reconstruct', epochs=3)
+    config = config_of(linear_ae, 'reconstruct', epochs=2)
     dataset = digits()
     method, source = methods.build(config, dataset.spec), Resident(dataset.split('train'), config.batch_size)
     first, last = (go_on(run(method, source, dataset.spec, config.batch_size, log_every=1e9), index) for index in (0, -1))

@@ -168,8 +168,8 @@ def test_a_gaussian_autoencoder_splits_its_last_layer():
         ({'output': 'sigmoid'}, spec(preprocessing='standardise'), r'outside \[0, 1\]'),
         ({'activation': 'step'}, spec(), "there is no activation 'step'; choose one of identity, relu"),
         ({'latent_activation': 'step'}, spec(), "there is no activation 'step'"),
-        ({'latents': 0}, spec(), r'model.latents=\d and model.hidden=.*from 1 on'),
-        ({'hidden': (5, 0)}, spec(), r'model.latents=\d and model.hidden=.*from 1 on'),
+        ({'latents': 0}, spec(), r'model.latents=\d and model.hidden=.*between 1 and'),
+        ({'hidden': (5, 0)}, spec(), r'model.latents=\d and model.hidden=.*between 1 and'),
     ],
 )
 def test_configs_that_cannot_be(changes, data, message):

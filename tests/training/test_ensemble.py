@@ -80,7 +80,7 @@ def test_a_stage_on_codes_is_refused(source):
 
 
 def test_wrong_hyperparameters(source):
-    with pytest.raises(UserError, match="no hyper-parameter 'beta'; there are learning_rate, noise"):
+    with pytest.raises(UserError, match="no hyper-parameter 'beta'; there are learning_rate, lower/learning_rate, noise"):
         ensemble.initial_states(Stack(), source, digits().spec, (0, 1), {'beta': (1.0, 2.0)})
     with pytest.raises(ValueError, match='2 values'):
         ensemble.initial_states(Stack(), source, digits().spec, (0, 1), {'noise': (1.0,)})

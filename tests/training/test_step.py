@@ -133,7 +133,7 @@ def test_begin_stage_takes_the_learning_rate_of_the_hparams():
 def test_an_unknown_hyperparameter_is_named_with_the_choices():
     method, source = Stack(), Resident(numbered(20), 10)
     state = states.create(method, jax.random.key(0), source.example())
-    with pytest.raises(UserError, match="no hyper-parameter 'beta'; there are learning_rate, noise"):
+    with pytest.raises(UserError, match="no hyper-parameter 'beta'; there are learning_rate, lower/learning_rate, noise"):
         states.with_hparams(state, method.stages[0], {'beta': 1.0})
 
 
