@@ -8,6 +8,7 @@ import pathlib
 import re
 import signal
 import sys
+import warnings
 from collections.abc import Callable, Sequence
 
 from absl import app, flags, logging
@@ -15,6 +16,7 @@ from ml_collections import config_flags
 
 from aejax.runs.interruption import Interrupted
 from aejax.types import UserError
+from experiments.signals import at_work
 
 HERE = pathlib.Path(__file__).parent
 
@@ -103,13 +105,25 @@ def use_full_precision() -> None:
 
 
 def enable_compilation_cache() -> None:
-    """Compiled programs are kept between runs, in $JAX_COMPILATION_CACHE_DIR or the user's cache folder."""
+    """Compiled programs are kept between runs, in $JAX_COMPILATION_CACHE_DIR or the user's cache folder.
+
+    Without such a folder they are compiled afresh, and so is one that cannot be read, as a killed process may leave it.
+    """
     import jax
 
     folder = os.environ.get('JAX_COMPILATION_CACHE_DIR')
-    home = pathlib.Path(os.environ.get('XDG_CACHE_HOME') or pathlib.Path.home() / '.cache')
-    jax.config.update('jax_compilation_cache_dir', folder or str(home / 'aejax' / 'xla'))
-    jax.config.update('jax_persistent_cache_min_compile_time_secs', 0.1)
+    try:
+        if folder is None:
+            folder = str(pathlib.Path(os.environ.get('XDG_CACHE_HOME') or pathlib.Path.home() / '.cache') / 'aejax' / 'xla')
+        if '://' not in folder:
+            pathlib.Path(folder).mkdir(parents=True, exist_ok=True)
+    except (OSError, RuntimeError) as error:
+        print(f'note: compiled programs are not kept: {one_line(error)}', file=sys.stderr)
+        folder = None
+    warnings.filterwarnings('ignore', 'Error (reading|writing) persistent compilation cache')
+    jax.config.update('jax_compilation_cache_dir', folder)
+    # The many small programs make most of the time to the first step: kept too, a second start takes half as long.
+    jax.config.update('jax_persistent_cache_min_compile_time_secs', 0.0)
 
 
 def join_processes() -> None:
@@ -192,15 +206,11 @@ def run(main: Callable[[], None]) -> None:
         logging.set_verbosity(logging.ERROR)
         main()
 
-    def terminate(number: int, frame: object) -> None:
-        raise Interrupted(number, 'terminated; what was written before stays')
-
-    signal.signal(signal.SIGTERM, terminate)
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        app.run(guarded, flags_parser=_parse)
-    except (Exception, KeyboardInterrupt) as error:
-        described = describe(error)
-        if described is None:
-            raise
-        fail(*described)
+    with at_work():
+        try:
+            app.run(guarded, flags_parser=_parse)
+        except (Exception, KeyboardInterrupt) as error:
+            described = describe(error)
+            if described is None:
+                raise
+            fail(*described)

@@ -10,7 +10,7 @@ import time
 
 BEGAN = time.time()
 
-from experiments.signals import stop_quietly  # noqa: E402 (the clock starts before the imports)
+from experiments.signals import leave_at_once, stop_quietly  # noqa: E402 (the clock starts before the imports)
 
 stop_quietly()
 
@@ -59,7 +59,14 @@ def main() -> None:
             modes.note_config(workdir, _CONFIG.value, speaker)
         if _MODE.value == 'train':
             runs.train(
-                _CONFIG.value, workdir, where=where, overwrite=_OVERWRITE.value, console=speaker, command=command, began=BEGAN
+                _CONFIG.value,
+                workdir,
+                where=where,
+                overwrite=_OVERWRITE.value,
+                console=speaker,
+                command=command,
+                began=BEGAN,
+                at_once=leave_at_once,
             )
         elif _MODE.value == 'evaluate':
             modes.evaluate(workdir, _SPLIT.value, _CHECKPOINT.value, where, speaker)

@@ -3,10 +3,20 @@
 import difflib
 
 from aejax.types import UserError
-from experiments.reproductions import baldi1989, hinton2006, kingma2013, rifai2011
+from experiments.reproductions import (
+    baldi1989,
+    hinton2006,
+    kingma2013,
+    makhzani2014,
+    rifai2011,
+    rifai2011_table,
+    salakhutdinov2008,
+    vincent2010,
+)
 from experiments.reproductions.base import Bench, Outcome, Reproduction
 
-ALL: tuple[Reproduction, ...] = (*baldi1989.TABLES, *hinton2006.TABLES, *kingma2013.TABLES, *rifai2011.TABLES)
+PAPERS = (baldi1989, hinton2006, salakhutdinov2008, vincent2010, rifai2011, rifai2011_table, makhzani2014, kingma2013)
+ALL: tuple[Reproduction, ...] = tuple(table for paper in PAPERS for table in paper.TABLES)
 """In the order in which they are listed."""
 
 

@@ -97,27 +97,27 @@ SOURCE = (
 )
 _AIS = (
     f'AIS: {NUM_CHAINS} chains, 14,500 temperatures spaced as in the paper, from the base-rate model; in reverse from the ends '
-    'of '
-    f'{BURN_IN:,} Gibbs steps begun at training images. Test images are binarised by one seeded Bernoulli draw, training images '
+    f'of {BURN_IN:,} Gibbs steps begun at training images. Test images are binarised by one seeded Bernoulli draw, training images '
     'afresh at every use.'
 )
-EXACT = Reproduction(
-    name='salakhutdinov2008.exact',
-    title='RBM of 20 hidden units: AIS against the exact log Z',
-    source=SOURCE,
-    protocol=f'784-{SMALL} binary units, CD-1, gradient descent with momentum, 30 epochs, batches of 100. The exact log Z sums '
-    'over '
-    f'all 2^{SMALL} hidden configurations. {_AIS}',
-    target='log Z by AIS, forward and reverse, within 1 nat of the exact one with every seed',
-    chosen='Nothing was searched.',
-    run=run_exact,
-)
-CD25 = Reproduction(
-    name='salakhutdinov2008.cd25',
-    title='RBM of 500 hidden units, CD-25',
-    source=SOURCE,
-    protocol=f'784-500 binary units, CD-25, gradient descent with momentum, batches of 100. {_AIS}',
-    target='log Z by forward and by reverse AIS within 2 nats of each other',
-    chosen='Nothing was searched.',
-    run=run_cd25,
+TABLES = (
+    Reproduction(
+        name='salakhutdinov2008.exact',
+        title='RBM of 20 hidden units: AIS against the exact log Z',
+        source=SOURCE,
+        protocol=f'784-{SMALL} binary units, CD-1, gradient descent with momentum, 30 epochs, batches of 100. The exact log Z '
+        f'sums over all 2^{SMALL} hidden configurations. {_AIS}',
+        target='log Z by AIS, forward and reverse, within 1 nat of the exact one with every seed',
+        chosen='Nothing was searched.',
+        run=run_exact,
+    ),
+    Reproduction(
+        name='salakhutdinov2008.cd25',
+        title='RBM of 500 hidden units, CD-25',
+        source=SOURCE,
+        protocol=f'784-500 binary units, CD-25, gradient descent with momentum, batches of 100. {_AIS}',
+        target='log Z by forward and by reverse AIS within 2 nats of each other',
+        chosen='Nothing was searched.',
+        run=run_cd25,
+    ),
 )

@@ -192,7 +192,17 @@ def check_figure(figure: dict) -> None:
         assert (figure['verdict'] == 'reproduced') == all(map(tolerance.met, judged))
 
 
-@pytest.mark.parametrize('table', reproductions.ALL, ids=lambda table: table.name)
+NOT_MEASURED = {'rifai2011.table', 'salakhutdinov2008.cd25', 'vincent2010.basic'}
+"""Hours of training that are still to come; a table that is measured leaves this list."""
+MEASURED = [table for table in reproductions.ALL if table.name not in NOT_MEASURED]
+
+
+def test_what_is_not_measured_yet_has_no_result() -> None:
+    without = {table.name for table in reproductions.ALL if results.read(table.name, results.FOLDER) is None}
+    assert without == NOT_MEASURED
+
+
+@pytest.mark.parametrize('table', MEASURED, ids=lambda table: table.name)
 def test_committed_results(table: reproductions.Reproduction) -> None:
     result = results.read(table.name, results.FOLDER)
     assert result is not None, f'python -m experiments.reproduce {table.name}'
