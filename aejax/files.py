@@ -12,8 +12,9 @@ from typing import Any
 def replacing(path: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
     """A temporary path beside `path`, renamed to it when the block ends well and removed when it does not.
 
-    Folders on the way are made. The temporary name is fixed, so that killed writers leave one file and no pile; whoever may write
-    the same file at the same time holds a lock.
+    The content is on the disk before the rename, and the rename before this returns: neither a kill nor a power cut leaves half a
+    file. Folders on the way are made. The temporary name is fixed, so that killed writers leave one file and no pile; whoever may
+    write the same file at the same time holds a lock.
 
     Raises:
         OSError: the folder cannot be written; an older file at `path` stays as it was.
@@ -23,9 +24,21 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
     temporary = path.with_name(f'.{path.name}.part')
     try:
         yield temporary
+        _sync(temporary)
         os.replace(temporary, path)
+        with contextlib.suppress(OSError):  # not every file system can do that for a folder, and the file is in its place
+            _sync(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _sync(path: pathlib.Path) -> None:
+    """Waits until the content of a file, or the names in a folder, are on the disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def write_bytes(path: str | os.PathLike[str], content: bytes) -> pathlib.Path:

@@ -14,8 +14,10 @@ import runpy
 import signal
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
+
+from tests.running import draw_nothing, draw_one
 
 ROOT = pathlib.Path(__file__).parents[1]
 PRELOADED = (
@@ -26,6 +28,7 @@ PRELOADED = (
     'rich.progress',
     'sklearn.datasets',
     'aejax.visualization.report',
+    'tests.commands',
 )
 # Far above what anything takes: a machine may stand still for half a minute.
 PATIENCE = 150.0
@@ -67,7 +70,7 @@ class Strike:
 
 def _execute(
     module: str, arguments: tuple[str, ...], streams: pathlib.Path, folder: str, environment: Mapping[str, str],
-    terminal: str | None, strike: Strike | None, file_size: int | None,
+    terminal: str | None, strikes: Sequence[Strike], file_size: int | None, pictures: str, optimised: bool,
 ) -> None:  # fmt: skip
     os.environ.update(environment)
     os.chdir(folder)
@@ -80,7 +83,11 @@ def _execute(
         import resource
 
         resource.setrlimit(resource.RLIMIT_FSIZE, (file_size, file_size))
-    if strike is not None:
+    # By hand, for JAX was imported, and read its environment, in the server already.
+    importlib.import_module('jax').config.update('jax_disable_most_optimizations', not optimised)
+    if pictures != 'all':
+        importlib.import_module('aejax.runs.ending').write_figures = {'none': draw_nothing, 'one': draw_one}[pictures]
+    for strike in strikes:
         strike.prepare()
     runpy.run_module(module, run_name='__main__', alter_sys=True)
 
@@ -120,20 +127,26 @@ class Command:
 
 
 class Commands:
-    """Starts commands; programs that they compile are shared through one cache."""
+    """Starts commands; programs that they compile are shared through one cache.
 
-    def __init__(self, folder: pathlib.Path):
+    A run of theirs draws all `pictures`, 'one' or 'none'. Where XLA need not optimise, it compiles in half the time.
+    """
+
+    def __init__(self, folder: pathlib.Path, cache: pathlib.Path, optimised: bool):
         self._context = multiprocessing.get_context('forkserver')
         self._context.set_forkserver_preload(list(PRELOADED))
         self._folder, self._number = folder, itertools.count()
-        self.cache = str(folder / 'programs')
+        self.cache, self.optimised = str(cache), optimised
 
     def start(self, *arguments: str, module: str = 'experiments.run', folder: Any = ROOT, terminal: str | None = None,
-              strike: Strike | None = None, file_size: int | None = None, **environment: str) -> Command:  # fmt: skip
+              strike: Strike | Sequence[Strike] = (), file_size: int | None = None, pictures: str = 'all',
+              optimised: bool | None = None, **environment: str) -> Command:  # fmt: skip
         streams = self._folder / str(next(self._number))
         streams.mkdir(parents=True)
         environment = {'JAX_COMPILATION_CACHE_DIR': self.cache, 'XLA_FLAGS': '', **environment}
-        work = (module, arguments, streams, str(folder), environment, terminal, strike, file_size)
+        strikes = (strike,) if isinstance(strike, Strike) else tuple(strike)
+        optimised = self.optimised if optimised is None else optimised
+        work = (module, arguments, streams, str(folder), environment, terminal, strikes, file_size, pictures, optimised)
         process = self._context.Process(target=_execute, args=work)
         process.start()
         return Command(process, streams)

@@ -19,6 +19,21 @@ def test_a_failed_rename_leaves_the_old_file_and_nothing_else(tmp_path, monkeypa
     assert list(path.parent.iterdir()) == [path]
 
 
+def test_a_power_cut_finds_the_old_file_or_the_whole_new_one(tmp_path, monkeypatch):
+    path, calls = files.write_text(tmp_path / 'a.txt', 'old'), []
+    fsync, replace = os.fsync, os.replace
+
+    def synced(handle):
+        calls.append(('sync', os.path.basename(os.readlink(f'/proc/self/fd/{handle}'))))
+        fsync(handle)
+
+    monkeypatch.setattr(os, 'fsync', synced)
+    monkeypatch.setattr(os, 'replace', lambda *names: (calls.append('rename'), replace(*names)))
+    files.write_text(path, 'new')
+    assert calls == [('sync', '.a.txt.part'), 'rename', ('sync', tmp_path.name)]
+    assert path.read_text() == 'new'
+
+
 def test_a_writer_that_dies_half_way_leaves_the_old_file(tmp_path):
     path = files.write_text(tmp_path / 'a.txt', 'old')
 

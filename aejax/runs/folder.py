@@ -13,11 +13,13 @@ from ml_collections import ConfigDict
 
 from aejax.files import finite, flatten, write_json, write_text
 from aejax.rows import read_rows
+from aejax.training.checkpoint import DIGESTS, stored_steps
 from aejax.types import UserError
 
 CONFIG, PROVENANCE, SUMMARY, METRICS = 'config.json', 'provenance.json', 'summary.json', 'metrics.jsonl'
 CHECKPOINTS, FIGURES, TENSORBOARD, SAMPLES, REPORT = 'checkpoints', 'figures', 'tensorboard', 'samples', 'report.html'
 LOCK = '.lock'
+FOLDERS, FILES = (CHECKPOINTS, FIGURES, TENSORBOARD, SAMPLES), (CONFIG, PROVENANCE, SUMMARY, METRICS, REPORT, LOCK)
 
 
 def plain(config: ConfigDict) -> dict[str, Any]:
@@ -68,6 +70,7 @@ def locked(folder: pathlib.Path) -> Iterator[None]:
         UserError: if it cannot be made, or another process is at work in it.
     """
     check_no_foreign_files(folder)
+    check_kinds(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         handle = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
@@ -102,27 +105,51 @@ def check_no_foreign_files(folder: pathlib.Path) -> None:
 
 def is_leftover(path: pathlib.Path) -> bool:
     """Whether `path` is the temporary file of a writer that was killed, see `aejax.files.replacing`."""
-    return path.name in {f'.{name}.part' for name in (CONFIG, PROVENANCE, SUMMARY, METRICS, REPORT)}
+    written = (CONFIG, PROVENANCE, SUMMARY, METRICS, REPORT, 'evaluation-*.json')
+    return any(path.match(f'.{name}.part') for name in written)
+
+
+def check_kinds(folder: pathlib.Path) -> None:
+    """Raises UserError where a file lies in the place of one of a run's folders, or a folder in that of a file."""
+    checkpoints = folder / CHECKPOINTS
+    for path in (*(folder / name for name in FOLDERS), *(checkpoints / str(step) for step in stored_steps(checkpoints))):
+        if os.path.lexists(path) and not path.is_dir():
+            raise UserError(f'{path} is a file, and a run has a folder there; move it away, or choose another --workdir')
+    for path in (*(folder / name for name in FILES), checkpoints / DIGESTS, *folder.glob('evaluation-*.json')):
+        if path.is_dir():
+            raise UserError(f'{path} is a folder, and a run has a file there; move it away, or choose another --workdir')
 
 
 def remove_leftovers(folder: pathlib.Path) -> None:
     """Removes the temporary files of writers that were killed; the folder is locked, so nobody is writing."""
-    for path in folder.rglob('.*.part'):
+    mine = [path for path in folder.glob('.*.part') if is_leftover(path)]
+    for path in (*mine, *(path for name in FOLDERS for path in (folder / name).glob('.*.part'))):
         path.unlink(missing_ok=True)
 
 
 def clear(folder: pathlib.Path) -> None:
     """Removes what a run writes, and nothing else; the config goes last, as the mark of a run's folder."""
-    for name in (CHECKPOINTS, FIGURES, TENSORBOARD, SAMPLES):
-        shutil.rmtree(folder / name, ignore_errors=True)
+    for place in (folder / name for name in FOLDERS if (folder / name).exists()):
+        for path in place.iterdir():  # one by one: the folder itself may be a link to another disk
+            shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+        if not place.is_symlink():
+            place.rmdir()
     for path in (*(folder / name for name in (PROVENANCE, SUMMARY, METRICS, REPORT)), *folder.glob('evaluation-*.json')):
         path.unlink(missing_ok=True)
     (folder / CONFIG).unlink(missing_ok=True)
 
 
+def diverged_at_once(folder: pathlib.Path) -> bool:
+    """Whether the run in `folder` was stopped by what is not finite before its first checkpoint: nothing of it is of use."""
+    stopped = str(read_object(folder / SUMMARY).get('status')).startswith('stopped: ')
+    return stopped and not stored_steps(folder / CHECKPOINTS)
+
+
 def has_begun(folder: pathlib.Path) -> bool:
-    """Whether there is anything to lose: a row of metrics or a checkpoint."""
-    return bool(read_rows(folder / METRICS)) or any(path.name.isdecimal() for path in (folder / CHECKPOINTS).glob('*'))
+    """Whether there is anything to lose: a checkpoint, a summary, or rows that they may still follow."""
+    if stored_steps(folder / CHECKPOINTS):
+        return True
+    return ((folder / SUMMARY).exists() or bool(read_rows(folder / METRICS))) and not diverged_at_once(folder)
 
 
 def check_free(folder: pathlib.Path, config: Mapping[str, Any], overwrite: bool) -> None:

@@ -5,6 +5,10 @@ import signal
 from collections.abc import Callable, Iterator
 from typing import Any
 
+# Gives the number of the signal that asked the run to stop, None where none did.
+Signalled = Callable[[], int | None]
+AT_ONCE = 'stopped at once; the last checkpoint stays'
+
 
 class Interrupted(Exception):  # noqa: N818 (no error: somebody asked for it)
     """The run was asked to stop; `signal_number` says how."""
@@ -14,17 +18,23 @@ class Interrupted(Exception):  # noqa: N818 (no error: somebody asked for it)
         self.signal_number = signal_number
 
 
+def raise_at_once(number: int) -> None:
+    """What a process does that goes on when a run is stopped, such as a notebook's."""
+    raise Interrupted(number, AT_ONCE)
+
+
 @contextlib.contextmanager
-def listening(say: Callable[[str], None]) -> Iterator[Callable[[], int | None]]:
-    """Within the block, signals are noted instead of raised; what it yields returns the number of the one noted, or None."""
+def listening(say: Callable[[str], None], at_once: Callable[[int], None] = raise_at_once) -> Iterator[Signalled]:
+    """Within the block, the first signal is noted instead of raised, and any further one calls `at_once` with its number."""
     noted: list[int] = []
 
     def note(number: int, frame: Any) -> None:
         if noted:
-            raise Interrupted(number, 'stopped at once; the last checkpoint stays')
+            at_once(number)
+            return
         noted.append(number)
         # The signal may have come in the middle of a print, which cannot be entered twice.
-        with contextlib.suppress(RuntimeError):
+        with contextlib.suppress(RuntimeError, OSError):
             say('stopping at the end of this logging interval; once more stops at once')
 
     try:

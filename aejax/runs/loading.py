@@ -4,6 +4,7 @@ import dataclasses
 import functools
 import os
 import pathlib
+from collections.abc import Mapping
 from typing import Any
 
 import jax
@@ -12,11 +13,11 @@ from ml_collections import ConfigDict
 
 from aejax import methods
 from aejax.runs import folder as folders
-from aejax.runs.folder import CHECKPOINTS, PROVENANCE
+from aejax.runs.folder import CHECKPOINTS, PROVENANCE, SUMMARY
 from aejax.runs.setup import complete
 from aejax.training import loop
 from aejax.training import state as states
-from aejax.training.checkpoint import Checkpoints
+from aejax.training.checkpoint import Checkpoints, stored_steps
 from aejax.training.sources import Resident
 from aejax.types import DataSpec, Method, TrainState, UserError
 
@@ -34,7 +35,7 @@ def restore_config(values: dict[str, Any]) -> ConfigDict:
     return ConfigDict(thaw(values))
 
 
-def spec_of(description: dict[str, Any]) -> DataSpec:
+def spec_of(description: Any) -> DataSpec:
     """The DataSpec in a provenance's `data`.
 
     Raises:
@@ -49,7 +50,10 @@ def spec_of(description: dict[str, Any]) -> DataSpec:
             num_examples=description['sizes']['train'],
         )
     except (KeyError, TypeError) as error:
-        raise UserError(f'{PROVENANCE} does not say what data the run was trained on ({error} is missing)') from None
+        raise UserError(
+            f'{PROVENANCE} is lost, or does not say what data the run was trained on ({error}); '
+            'the command that trained it writes it again'
+        ) from None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -120,23 +124,42 @@ def load(run_dir: str | os.PathLike[str], checkpoint: str | int = 'configured') 
         checkpoint: 'last', 'best', a step, or 'configured' for the one that the run's test figures come from.
 
     Raises:
-        UserError: if there is no run, or no checkpoint of that kind that can be read.
+        UserError: if there is no run, or no checkpoint of that kind that can be read; and where that of a finished run is lost,
+            which an older one does not replace.
     """
     folder = pathlib.Path(run_dir)
+    folders.check_kinds(folder)
     config = restore_config(folders.read_config(folder))
-    provenance = folders.read_object(folder / PROVENANCE)
-    if 'data' not in provenance or not (folder / CHECKPOINTS).is_dir():
+    if not stored_steps(folder / CHECKPOINTS):
         raise UserError(f'{folder} holds no trained model yet; train first')
-    spec = spec_of(provenance['data'])
+    spec = spec_of(folders.read_object(folder / PROVENANCE).get('data'))
     with complete(config):
         method = methods.build(config, spec)
         wanted = config.test_checkpoint if checkpoint == 'configured' else checkpoint
     checkpoints = Checkpoints(folder / CHECKPOINTS, method.selection, read_only=True)
     try:
+        _check_not_lost(checkpoints, str(wanted), folders.read_object(folder / SUMMARY))
         state = _restore(checkpoints, wanted, method, spec)
     finally:
         checkpoints.close()
     return Model(method, state, config, spec, int(state.step))
+
+
+def due_steps(summary: Mapping[str, Any]) -> dict[str, int]:
+    """The steps of the 'last' and the 'best' checkpoint that a finished run left; {} of a run that has not finished."""
+    if summary.get('status') != 'finished':
+        return {}
+    steps = {'last': summary.get('steps'), 'best': (summary.get('best') or {}).get('step')}
+    return {name: step for name, step in steps.items() if isinstance(step, int)}
+
+
+def _check_not_lost(checkpoints: Checkpoints, wanted: str, summary: Mapping[str, Any]) -> None:
+    due, there = due_steps(summary).get(wanted), checkpoints.steps()
+    if due is not None and due not in there:
+        raise UserError(
+            f'the {wanted} checkpoint of this finished run, {checkpoints.directory / str(due)}, is gone; '
+            f'the command that trained it mends that, or choose one of {there}'
+        )
 
 
 def _restore(checkpoints: Checkpoints, wanted: str | int, method: Method, spec: DataSpec) -> TrainState:

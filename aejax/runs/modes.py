@@ -9,10 +9,10 @@ from ml_collections import ConfigDict
 
 from aejax.files import write_bytes, write_json
 from aejax.runs.console import Console, metrics_table
+from aejax.runs.ending import final_figures
 from aejax.runs.folder import PROVENANCE, SAMPLES, differences, plain, read_config, read_object
 from aejax.runs.loading import load
 from aejax.runs.setup import Folders, load_data
-from aejax.runs.train import final_figures
 from aejax.types import UserError
 
 

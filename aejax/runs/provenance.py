@@ -5,6 +5,7 @@ import importlib.metadata
 import os
 import pathlib
 import platform
+import shlex
 import subprocess
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -14,6 +15,9 @@ import jax
 # What `git status` looks at, as pathspecs from the root.
 CODE = (':/aejax', ':/experiments', ':(exclude,top)experiments/results')
 PACKAGES = ('jax', 'jaxlib', 'flax', 'optax', 'orbax-checkpoint', 'numpy', 'scikit-learn', 'tensorflow-datasets')
+
+# Variables that decide how JAX compiles and where it runs, and where data is: the command alone does not give a run again.
+ENVIRONMENT = ('JAX_', 'XLA_', 'AEJAX_')
 
 
 def versions() -> dict[str, str]:
@@ -43,14 +47,46 @@ def device() -> str:
     return f'{devices[0].platform} x{len(devices)} ({kind})'
 
 
+def environment() -> dict[str, str]:
+    """The variables of the environment that matter to a run."""
+    return {name: value for name, value in sorted(os.environ.items()) if name.startswith(ENVIRONMENT)}
+
+
+def _start(command: Sequence[str]) -> dict[str, Any]:
+    now = datetime.datetime.now(datetime.UTC).isoformat(timespec='seconds')
+    return {'command': shlex.join(command), 'started': now, 'git': git_state()}
+
+
 def collect(command: Sequence[str], seed: int, data: Mapping[str, Any]) -> dict[str, Any]:
     """The content of provenance.json; `data` is `Dataset.describe()`."""
     return {
         'versions': versions(),
-        'git': git_state(),
         'data': dict(data),
         'device': device(),
         'seed': seed,
-        'command': ' '.join(command),
-        'started': datetime.datetime.now(datetime.UTC).isoformat(timespec='seconds'),
+        'environment': environment(),
+        **_start(command),
     }
+
+
+def later_start(stored: Mapping[str, Any], command: Sequence[str], step: int) -> dict[str, Any]:
+    """An entry of a provenance's `resumed`, for a start that went on from `step`; versions and environment where they changed."""
+    return {
+        **_start(command),
+        'step': step,
+        'versions': _changed(stored.get('versions', {}), versions()),
+        'environment': _changed(stored.get('environment', {}), environment()),
+    }
+
+
+def _changed(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Any]:
+    """Entries of `now` that are not those of `before`, and None for what is no longer there."""
+    return {name: now.get(name) for name in sorted({*before, *now}) if now.get(name) != before.get(name)}
+
+
+def drift(stored: Mapping[str, Any], entry: Mapping[str, Any]) -> str:
+    """What is no longer as it was in the first start: 'jax 0.10.1 -> 0.10.2, commit 1f2e3d4 -> 5c6b7a8'; '' where nothing is."""
+    commits = [str(each.get('git', {}).get('commit'))[:7] for each in (stored, entry)]
+    before = stored.get('versions', {})
+    changes = [f'{name} {before.get(name)} -> {version}' for name, version in entry['versions'].items()]
+    return ', '.join(changes + ([f'commit {commits[0]} -> {commits[1]}'] if commits[0] != commits[1] else []))

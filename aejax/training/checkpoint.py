@@ -23,6 +23,7 @@ from aejax.files import write_json
 from aejax.types import TrainState, UserError
 
 Warn = Callable[[str], None]
+DIGESTS = 'digests.json'
 
 
 def to_host(state: TrainState) -> dict[str, Any]:
@@ -42,6 +43,30 @@ def file_digests(folder: pathlib.Path) -> dict[str, str]:
     """SHA-256 of every file under `folder`, by relative path."""
     files = sorted(path for path in folder.rglob('*') if path.is_file())
     return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+def stored_steps(directory: pathlib.Path) -> list[int]:
+    """Steps of the checkpoints in `directory`, whole or not, oldest first."""
+    return sorted(int(path.name) for path in directory.glob('*') if path.name.isdecimal())
+
+
+def read_digests(directory: pathlib.Path) -> dict[str, dict[str, str]]:
+    """The digests that were recorded, by step; {} where they cannot be read."""
+    try:
+        value = json.loads((directory / DIGESTS).read_text())
+    except (OSError, ValueError):
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def damage(directory: pathlib.Path, step: int) -> str:
+    """What is wrong with the checkpoint of `step`, in words; '' where nothing is known to be."""
+    folder, known = directory / str(step), read_digests(directory).get(str(step))
+    if not folder.is_dir():
+        return f'checkpoint {folder} is gone'
+    if known is not None and known != file_digests(folder):
+        return f'checkpoint {folder} is damaged: its bytes are not those that were saved'
+    return ''
 
 
 def check_room(directory: pathlib.Path, fields: Mapping[str, Any]) -> None:
@@ -80,7 +105,9 @@ class Checkpoints:
         self._ocp = ocp
         self.directory = directory.absolute()
         self.metric, self.mode = selection
-        self._dropped = [self._drop(folder, read_only) for folder in self._folders() if self._metrics_are_damaged(folder)]
+        folders = [self.directory / str(step) for step in stored_steps(self.directory)]
+        self._read_only = read_only
+        self._dropped = [self._drop(folder) for folder in folders if self._metrics_are_damaged(folder)]
         best = keep.BestN(
             get_metric_fn=lambda metrics: metrics[self.metric],
             reverse=self.mode == 'min',
@@ -107,9 +134,6 @@ class Checkpoints:
         )
         self._manager = ocp.CheckpointManager(self.directory, options=options)
 
-    def _folders(self) -> list[pathlib.Path]:
-        return sorted(path for path in self.directory.glob('*') if path.name.isdigit())
-
     def _metrics_are_damaged(self, folder: pathlib.Path) -> bool:
         """Whether Orbax, which reads the metrics of every checkpoint as it opens a folder, would stop at this one."""
         try:
@@ -119,9 +143,9 @@ class Checkpoints:
         except (ValueError, TypeError):
             return True
 
-    def _drop(self, folder: pathlib.Path, read_only: bool) -> str:
+    def _drop(self, folder: pathlib.Path) -> str:
         message = f'checkpoint {folder} is damaged: its metrics cannot be read'
-        if read_only:
+        if self._read_only:
             raise UserError(f'{message}; the command that trained it removes it and goes on from the one before')
         shutil.rmtree(folder)
         return message
@@ -145,16 +169,19 @@ class Checkpoints:
         """Waits for what is being written, then records its digests and forgets those of checkpoints that are gone."""
         with writing(self.directory):
             self._manager.wait_until_finished()
-        known = self._digests()
+        if self._read_only:
+            return
+        self._prune()
+        known = read_digests(self.directory)
         digests = {str(step): known.get(str(step)) or file_digests(self.directory / str(step)) for step in self.steps()}
         if digests != known:
-            write_json(self.directory / 'digests.json', digests)
+            write_json(self.directory / DIGESTS, digests)
 
-    def _digests(self) -> dict[str, dict[str, str]]:
-        try:
-            return json.loads((self.directory / 'digests.json').read_text())
-        except (FileNotFoundError, ValueError):
-            return {}
+    def _prune(self) -> None:
+        """Removes what is neither one of the last two nor the best: a process that ended between a save and that left it."""
+        steps = self.steps()
+        for step in set(steps) - {*steps[-2:], self.best_step()}:
+            self._remove(step)
 
     def steps(self) -> list[int]:
         """Steps of the checkpoints there are, oldest first."""
@@ -164,6 +191,10 @@ class Checkpoints:
         """The step of the best checkpoint, or None where there is none."""
         return self._manager.best_step()
 
+    def metrics(self, step: int) -> dict[str, float]:
+        """The metrics that the checkpoint of `step` was saved with; {} where there were none."""
+        return dict(self._manager.metrics(step) or {})
+
     def restore(self, step: int, template: TrainState) -> TrainState:
         """The checkpoint of `step`; `template` gives structure and shapes.
 
@@ -171,9 +202,8 @@ class Checkpoints:
             UserError: if it is incomplete, or its bytes are not those that were saved.
         """
         folder = self.directory / str(step)
-        known = self._digests().get(str(step))
-        if known is not None and known != file_digests(folder):
-            raise UserError(f'checkpoint {folder} is damaged: its bytes are not those that were saved')
+        if wrong := damage(self.directory, step):
+            raise UserError(wrong)
         args = self._ocp.args.Composite(state=self._ocp.args.StandardRestore(to_host(template)))
         try:
             return from_host(self._manager.restore(step, args=args)['state'])
@@ -184,23 +214,30 @@ class Checkpoints:
     def restore_last(self, template_at: Callable[[int], TrainState], warn: Warn) -> TrainState | None:
         """The newest checkpoint that can be read, None if there is none at all; damaged ones are reported and removed.
 
-        `template_at(step)` gives the template for a state stored at that step.
+        `template_at(step)` gives the template for a state stored at that step. Where none can be read, all of them stay.
 
         Raises:
             UserError: if there are checkpoints, but none can be read.
         """
-        steps = self.steps()
         for message in self._dropped:
             warn(f'{message}; falling back to the one before')
-        for step in reversed(steps):
+        steps, damaged, state = self.steps(), [], None
+        while steps and state is None:
+            step = steps.pop()
             try:
-                return self.restore(step, template_at(step))
+                state = self.restore(step, template_at(step))
             except UserError as error:
                 warn(f'{error}; falling back to the one before')
-                self._remove(step)
-        if steps or self._dropped:
+                damaged.append(step)
+        if state is None and (damaged or self._dropped):
             raise UserError(f'no checkpoint in {self.directory} can be read; start again with --overwrite')
-        return None
+        for step in steps:
+            if wrong := damage(self.directory, step):
+                warn(f'{wrong}; it is removed')
+                damaged.append(step)
+        for step in damaged:
+            self._remove(step)
+        return state
 
     def _remove(self, step: int) -> None:
         shutil.rmtree(self.directory / str(step), ignore_errors=True)

@@ -97,8 +97,8 @@ SOURCE = (
 )
 _AIS = (
     f'AIS: {NUM_CHAINS} chains, 14,500 temperatures spaced as in the paper, from the base-rate model; in reverse from the ends '
-    f'of {BURN_IN:,} Gibbs steps begun at training images. Test images are binarised by one seeded Bernoulli draw, training images '
-    'afresh at every use.'
+    f'of {BURN_IN:,} Gibbs steps begun at training images. Test images are binarised by one seeded Bernoulli draw, training '
+    'images afresh at every use.'
 )
 TABLES = (
     Reproduction(

@@ -5,6 +5,7 @@ import os
 import pathlib
 import pty
 import re
+import shlex
 import shutil
 import signal
 import struct
@@ -44,7 +45,7 @@ def get_config(variant=''):
 @pytest.fixture(scope='module')
 def run(commands, tmp_path_factory):
     """A run of the command line, after one that asked for what cannot be: (folder, stdout)."""
-    folder = tmp_path_factory.mktemp('run') / 'vae'
+    folder = tmp_path_factory.mktemp('run') / 'vae, größer'
     assert 'log_every=0.0' in commands.refused(*VAE, '--config.log_every=0.0', f'--workdir={folder}')
     return folder, commands.run(*VAE, f'--workdir={folder}').out
 
@@ -55,7 +56,7 @@ def own(commands, tmp_path_factory):
     folder = tmp_path_factory.mktemp('own')
     (folder / 'configs').mkdir()
     (folder / 'configs' / 'own.py').write_text(OWN)
-    return folder, commands.run('--config=configs/own.py:short', folder=folder).out
+    return folder, commands.run('--config=configs/own.py:short', folder=folder, pictures='none').out
 
 
 def refuse_constants(text):
@@ -101,8 +102,8 @@ def test_the_folder_holds_what_is_documented(run):
     for name in ('config', 'provenance', 'summary'):
         assert strict((folder / f'{name}.json').read_text())
     provenance = strict((folder / 'provenance.json').read_text())
-    assert {'versions', 'git', 'data', 'device', 'seed', 'command', 'started'} == set(provenance)
-    assert provenance['command'].startswith('python -m experiments.run --config=configs/vae.py --config.epochs=3')
+    assert {'versions', 'git', 'data', 'device', 'seed', 'command', 'started', 'environment'} == set(provenance)
+    assert shlex.split(provenance['command']) == ['python', '-m', 'experiments.run', *VAE, f'--workdir={folder}']
     rows = [strict(line) for line in (folder / 'metrics.jsonl').read_text().splitlines()]
     assert all(list(row)[:5] == ['step', 'epoch', 'stage', 'seconds', 'split'] for row in rows)
     assert [(row['step'], row['split']) for row in rows] == [
@@ -170,10 +171,12 @@ def test_overwriting_on_two_devices(commands, own):
     (workdir / 'notes.md').write_text('mine')
     again = ('--config=configs/own.py', '--config.parallel=pmap', f'--workdir={workdir}')
     assert 'epochs: 1 -> 2; parallel' in commands.refused(*again, folder=own[0])
-    out = commands.run(*again, '--overwrite', folder=own[0], XLA_FLAGS=TWO_DEVICES).out
+    out = commands.run(*again, '--overwrite', folder=own[0], pictures='none', XLA_FLAGS=TWO_DEVICES).out
     assert out.startswith('train  epoch 1 ')
     assert (workdir / 'notes.md').read_text() == 'mine'
-    assert strict((workdir / 'provenance.json').read_text())['device'].startswith('cpu x2')
+    provenance = strict((workdir / 'provenance.json').read_text())
+    assert provenance['device'].startswith('cpu x2')
+    assert provenance['environment']['XLA_FLAGS'] == TWO_DEVICES
     assert strict((workdir / 'summary.json').read_text())['steps'] == 24
 
 
@@ -223,9 +226,20 @@ def test_a_wrong_command_line_is_one_line(commands, tmp_path, arguments, parts):
     assert sorted(path for path in tmp_path.iterdir() if path.name != '__pycache__') == before
 
 
+def test_a_cache_that_cannot_be(commands, tmp_path):
+    (tmp_path / 'file').write_text('')
+    for cache in ('/proc/nothing', str(tmp_path / 'file' / 'below')):
+        command = commands.start('--mode=sample', '--workdir=nowhere', JAX_COMPILATION_CACHE_DIR=cache)
+        assert command.wait() == 1
+        note, error = command.err.splitlines()
+        assert note.startswith('note: compiled programs are not kept: ')
+        assert cache in note
+        assert 'nowhere is no run' in error
+
+
 def test_overrides(commands, tmp_path):
     values = ('--config.model.hidden=(64,32)', '--config.optimizer.learning_rate=1', '--config.tensorboard=false')
-    strike = Strike('aejax.runs.train:provenance.collect')
+    strike = Strike('aejax.runs.opening:provenance.collect')
     command = commands.start('--config=configs/ae.py', *values, f'--workdir={tmp_path / "run"}', strike=strike)
     assert command.wait() == 128 + signal.SIGKILL
     stored = strict((tmp_path / 'run' / 'config.json').read_text())
@@ -255,7 +269,8 @@ def test_a_terminal_gets_a_bar(commands, tmp_path):
 
     reader = threading.Thread(target=read)
     reader.start()
-    commands.run(*VAE, f'--workdir={tmp_path}/run', terminal=os.ttyname(terminal), TERM='xterm-256color', COLUMNS='170')
+    environment = {'TERM': 'xterm-256color', 'COLUMNS': '170'}
+    commands.run(*VAE, f'--workdir={tmp_path}/run', terminal=os.ttyname(terminal), pictures='none', **environment)
     os.close(terminal)
     reader.join()
     os.close(main)
@@ -278,7 +293,7 @@ def test_a_full_disk(commands, tmp_path):
         for row in (disk / 'run' / 'metrics.jsonl').read_text().splitlines():
             strict(row)
         subprocess.run([mount, '-o', 'remount,size=50m', disk], check=True)
-        strike = Strike('aejax.runs.train:write_figures', 1, (signal.SIGTERM,))
+        strike = Strike('aejax.runs.ending:write_figures', 1, (signal.SIGTERM,))
         ended = commands.run(*VAE, f'--workdir={disk}/run', code=143, strike=strike)
         assert f'resuming {disk}/run at step' in ended.out
     finally:

@@ -1,75 +1,50 @@
 """Files that were damaged between two starts of a run: what can be made again is, the rest is told in one line."""
 
 import errno
-import importlib
-import json
 import pathlib
 import shutil
 
-import jax
-import numpy as np
 import pytest
 
 import aejax
-from aejax.runs.console import Quiet
 from aejax.runs.train import train
 from aejax.training.checkpoint import writing
 from aejax.types import UserError
 from experiments.configs import vae
+from tests.running import Heard, no_pictures, read, rows, state
+from tests.running import config as short
 from tests.support import assert_equal_bytes
 
-TRAIN = importlib.import_module('aejax.runs.train')  # by its name alone it is the function
 
-
-class Heard(Quiet):
-    def __init__(self):
-        self.lines = []
-
-    def say(self, text):
-        self.lines.append(text)
+@pytest.fixture(autouse=True)
+def _no_pictures():
+    with no_pictures():
+        yield
 
 
 def config():
-    settings = vae.get_config('')
-    settings.epochs, settings.log_every, settings.checkpoint_every, settings.tensorboard = 3, 1.0, 1.0, False
-    return settings
-
-
-@pytest.fixture(scope='module')
-def whole(tmp_path_factory):
-    folder = tmp_path_factory.mktemp('whole') / 'run'
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(TRAIN, 'write_figures', lambda *arguments: [])
-        train(config(), folder)
-    return folder
+    """That of `whole`."""
+    return short(vae, epochs=3, tensorboard=True)
 
 
 @pytest.fixture
-def unfinished(whole, tmp_path, monkeypatch):
+def finished(whole, tmp_path):
+    """A copy of the whole run."""
+    return shutil.copytree(whole, tmp_path / 'run')
+
+
+@pytest.fixture
+def unfinished(finished):
     """A copy of the whole run without its end."""
-    monkeypatch.setattr(TRAIN, 'write_figures', lambda *arguments: [])
-    shutil.copytree(whole, tmp_path / 'run')
-    (tmp_path / 'run' / 'summary.json').unlink()
-    return tmp_path / 'run'
-
-
-def state(folder):
-    stored = aejax.load(folder, 'last').state
-    return jax.tree.map(np.asarray, stored.replace(key=jax.random.key_data(stored.key)))
-
-
-def rows(folder):
-    lines = [json.loads(line) for line in (folder / 'metrics.jsonl').read_text().splitlines()]
-    return [{name: line[name] for name in line if name not in ('seconds', 'examples_per_second')} for line in lines]
+    (finished / 'summary.json').unlink()
+    return finished
 
 
 def assert_same(folder, whole):
     assert_equal_bytes(state(folder), state(whole))
     assert rows(folder) == rows(whole)
-    assert (
-        json.loads((folder / 'summary.json').read_text())['metrics']
-        == json.loads((whole / 'summary.json').read_text())['metrics']
-    )
+    for name in ('metrics', 'best'):
+        assert read(folder, 'summary')[name] == read(whole, 'summary')[name]
 
 
 def largest(folder: pathlib.Path) -> pathlib.Path:
@@ -101,10 +76,9 @@ def test_a_damaged_checkpoint(whole, unfinished, damage):
     damage(unfinished / 'checkpoints' / '36')
     heard = Heard()
     train(config(), unfinished, console=heard)
-    warnings = [line for line in heard.lines if line.startswith('warning: ')]
-    assert len(warnings) == 1
-    assert 'falling back to the one before' in warnings[0]
-    assert '\n' not in warnings[0]
+    (warning,) = heard.warnings
+    assert 'falling back to the one before' in warning
+    assert '\n' not in warning
     assert any('at step 24 of 36' in line for line in heard.lines)
     assert_same(unfinished, whole)
 
@@ -132,15 +106,23 @@ def test_damaged_files_around_the_checkpoints(whole, unfinished):
     (unfinished / 'checkpoints' / 'digests.json').write_text('{"36"')
     train(config(), unfinished)
     assert_same(unfinished, whole)
-    provenance, expected = (json.loads((folder / 'provenance.json').read_text()) for folder in (unfinished, whole))
-    assert provenance['data'] == expected['data']
+    assert read(unfinished, 'provenance')['data'] == read(whole, 'provenance')['data']
+    assert 'went on at step 36' in read(unfinished, 'provenance')['note']
 
 
-def test_lost_metrics_do_not_stop_the_end(unfinished):
-    (unfinished / 'metrics.jsonl').unlink()
-    summary = train(config(), unfinished)
-    assert summary['status'] == 'finished'
-    assert summary['epochs'] == 3
+@pytest.mark.parametrize(('kept', 'step'), [(0, 36), (2, 24)])
+def test_lost_rows_are_told_and_the_best_is_known_without_them(whole, unfinished, kept, step):
+    path = unfinished / 'metrics.jsonl'
+    path.write_text(''.join(path.read_text().splitlines(keepends=True)[:kept]))
+    if step == 24:
+        shutil.rmtree(unfinished / 'checkpoints' / '36')
+    heard = Heard()
+    summary = train(config(), unfinished, console=heard)
+    (warning,) = heard.warnings
+    assert f'metrics.jsonl lacks {(step // 12) - kept // 2} of its intervals up to step {step}' in warning
+    assert rows(unfinished) == rows(whole)[:kept] + rows(whole)[step // 6 :]
+    assert (summary['status'], summary['epochs']) == ('finished', 3)
+    assert summary['best'] == read(whole, 'summary')['best']
 
 
 def test_data_that_changed_is_told(unfinished):

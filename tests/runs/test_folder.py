@@ -5,6 +5,7 @@ import json
 import pytest
 from ml_collections import ConfigDict
 
+import aejax
 from aejax.files import write_json
 from aejax.runs import folder as folders
 from aejax.types import UserError
@@ -57,9 +58,10 @@ def test_a_run_that_has_not_begun_blocks_nothing(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ['config.json']
 
 
-def test_a_checkpoint_alone_is_something_to_lose(tmp_path):
+@pytest.mark.parametrize('left', ['checkpoints/12/state', 'summary.json'])
+def test_a_checkpoint_or_a_summary_alone_is_something_to_lose(tmp_path, left):
     write_json(tmp_path / 'config.json', CONFIG)
-    (tmp_path / 'checkpoints' / '12').mkdir(parents=True)
+    write_json(tmp_path / left, {'status': 'finished'})
     with pytest.raises(UserError, match='epochs'):
         folders.check_free(tmp_path, {**CONFIG, 'epochs': 4}, overwrite=False)
 
@@ -82,6 +84,28 @@ def test_a_file_is_no_folder(tmp_path):
             pytest.fail('it was taken')
 
 
+@pytest.mark.parametrize('name', ['checkpoints', 'figures', 'tensorboard', 'samples', 'checkpoints/12'])
+def test_a_file_in_the_place_of_a_folder(tmp_path, name):
+    path = begun(tmp_path / 'run') / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text('')
+    for act in (lambda: folders.locked(tmp_path / 'run').__enter__(), lambda: aejax.load(tmp_path / 'run')):
+        with pytest.raises(UserError, match=f'{path} is a file, and a run has a folder there; move it away'):
+            act()
+    assert path.exists()
+
+
+@pytest.mark.parametrize('name', ['config.json', '.lock', 'report.html', 'evaluation-test.json', 'checkpoints/digests.json'])
+def test_a_folder_in_the_place_of_a_file(tmp_path, name):
+    path = begun(tmp_path / 'run') / name
+    path.unlink(missing_ok=True)
+    path.mkdir(parents=True)
+    for act in (lambda: folders.locked(tmp_path / 'run').__enter__(), lambda: aejax.load(tmp_path / 'run')):
+        with pytest.raises(UserError, match=f'{path} is a folder, and a run has a file there; move it away'):
+            act()
+    assert path.is_dir()
+
+
 def test_the_lock_holds_one_process(tmp_path):
     first = folders.locked(tmp_path / 'run')
     with first, pytest.raises(UserError, match='another process'), folders.locked(tmp_path / 'run'):
@@ -100,6 +124,24 @@ def test_leftovers_of_killed_writers_go(tmp_path):
     (folder / 'figures' / '.samples.png.part').write_text('')
     with folders.locked(folder):
         assert not list((folder / 'figures').iterdir())
+
+
+def test_a_run_that_diverged_before_its_first_checkpoint_blocks_nothing(tmp_path):
+    folder, other = begun(tmp_path), {**CONFIG, 'epochs': 4}
+    write_json(folder / 'summary.json', {'status': 'stopped: loss is nan', 'steps': 12})
+    folders.check_free(folder, other, overwrite=False)
+    (folder / 'checkpoints' / '12').mkdir(parents=True)
+    with pytest.raises(UserError, match=r'epochs: 3 -> 4.*--overwrite'):
+        folders.check_free(folder, other, overwrite=False)
+
+
+def test_overwriting_empties_a_folder_on_another_disk(tmp_path):
+    folder, disk = begun(tmp_path / 'run'), tmp_path / 'disk'
+    (disk / '12').mkdir(parents=True)
+    (folder / 'checkpoints').symlink_to(disk)
+    folders.claim(folder, {'epochs': 4}, overwrite=True)
+    assert (folder / 'checkpoints').resolve() == disk
+    assert not list(disk.iterdir())
 
 
 def test_overwriting_removes_what_a_run_writes_and_no_more(tmp_path):

@@ -6,7 +6,6 @@ import math
 import shutil
 import signal
 
-import jax
 import numpy as np
 import pytest
 
@@ -17,54 +16,39 @@ from aejax.runs.interruption import Interrupted
 from aejax.runs.loading import restore_config
 from aejax.runs.setup import Folders
 from aejax.runs.train import train
+from aejax.training.checkpoint import Checkpoints
 from aejax.training.loop import NonFiniteError
 from aejax.types import UserError
 from experiments.configs import ae, cae, linear_ae, vae
+from tests.running import Heard, config, no_pictures, read, rows, validation_times
+from tests.running import state as state_of
 from tests.support import assert_equal_bytes, digits
 
 TRAIN = importlib.import_module('aejax.runs.train')  # by its name alone it is the function
 
 
 @pytest.fixture(scope='module', autouse=True)
-def _no_figures():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(TRAIN, 'write_figures', lambda *arguments: [])
+def _no_pictures():
+    with no_pictures():
         yield
 
 
-def config(module, variant='', **changes):
-    settings = module.get_config(variant)
-    settings.epochs, settings.log_every, settings.checkpoint_every, settings.tensorboard = 2, 1.0, 1.0, False
-    settings.update_from_flattened_dict(changes)
-    return settings
-
-
 @pytest.fixture(scope='module')
-def runs(tmp_path_factory):
+def runs(tmp_path_factory, whole):
     """A folder for each kind of run, and its summary."""
     folder = tmp_path_factory.mktemp('runs')
     kinds = {
-        'vae': config(vae),
         'conv': config(ae, 'conv', **{'model.hidden': (4,)}),
-        'linear_ae': config(linear_ae, **{'data.preprocessing': 'standardise'}),
+        'linear_ae': config(linear_ae, batch_size=100, **{'data.preprocessing': 'standardise'}),
     }
-    return {name: (folder / name, train(settings, folder / name)) for name, settings in kinds.items()}
-
-
-def state_of(folder, checkpoint='last'):
-    state = aejax.load(folder, checkpoint).state
-    return jax.tree.map(np.asarray, state.replace(key=jax.random.key_data(state.key)))
-
-
-def rows(folder, split):
-    lines = [json.loads(line) for line in (folder / 'metrics.jsonl').read_text().splitlines()]
-    return [line for line in lines if line['split'] == split]
+    trained = {name: (folder / name, train(settings, folder / name)) for name, settings in kinds.items()}
+    return {'vae': (whole, read(whole, 'summary')), **trained}
 
 
 @pytest.mark.parametrize(('kind', 'latents'), [('vae', 2), ('conv', 8), ('linear_ae', 10)])
 def test_a_model_from_its_folder(runs, kind, latents):
     model = aejax.load(runs[kind][0])
-    assert (model.checkpoint, model.config.method) == (24, 'ae' if kind == 'conv' else kind)
+    assert (model.checkpoint, model.config.method) == (36 if kind == 'vae' else 24, 'ae' if kind == 'conv' else kind)
     x = digits('standardise' if kind == 'linear_ae' else 'scale').split('test')['x'][:7]
     codes, back = model.encode(x), model.reconstruct(x)
     assert (type(codes), codes.shape, codes.dtype) == (np.ndarray, (7, latents), np.float32)
@@ -92,10 +76,10 @@ def test_a_model_takes_its_own_shape_alone(runs, shape):
 
 def test_checkpoints_by_name_and_step(runs):
     folder, summary = runs['vae']
-    assert [aejax.load(folder, name).checkpoint for name in ('last', 24, '24', 12, '12')] == [24, 24, 24, 12, 12]
+    assert [aejax.load(folder, name).checkpoint for name in ('last', 36, '36', 24, '24')] == [36, 36, 36, 24, 24]
     assert aejax.load(folder, 'best').checkpoint == summary['best']['step']
     for wrong in ('first', 13, ''):
-        with pytest.raises(UserError, match=r"choose 'last', 'best' or one of \[12, 24\]"):
+        with pytest.raises(UserError, match=r"choose 'last', 'best' or one of \[24, 36\]"):
             aejax.load(folder, wrong)
 
 
@@ -138,23 +122,23 @@ def test_the_folder_of_a_run_that_has_no_checkpoint_yet(tmp_path):
 def test_the_summary_tells_of_the_run(runs):
     folder, summary = runs['vae']
     assert json.loads((folder / 'summary.json').read_text()) == summary
-    assert (summary['status'], summary['steps'], summary['epochs'], summary['split']) == ('finished', 24, 2, 'test')
-    assert summary['seconds'] == rows(folder, 'train')[-1]['seconds']
+    assert (summary['status'], summary['steps'], summary['epochs'], summary['split']) == ('finished', 36, 3, 'test')
+    last = json.loads((folder / 'metrics.jsonl').read_text().splitlines()[-1])
+    assert summary['seconds'] == last['seconds'] > 0
     assert summary['throughput_examples_per_second'] > 0
     assert 0 < summary['seconds_to_first_step'] < 300
     best = max(rows(folder, 'validation'), key=lambda row: row['elbo'])
     assert summary['best'] == {'step': best['step'], 'metric': 'elbo', 'value': best['elbo']}
-    assert [row['step'] for row in rows(folder, 'train')] == [12, 24]
+    assert [row['step'] for row in rows(folder, 'train')] == [12, 24, 36]
 
 
 @pytest.mark.parametrize('which', ['last', 'best'])
 def test_the_test_figures_are_of_the_checkpoint_asked_for(tmp_path, which):
-    # A rate so high that the last epoch is worse than the one before.
-    settings = config(ae, epochs=3, test_checkpoint=which, **{'optimizer.learning_rate': 1.0, 'optimizer.name': 'sgd'})
-    summary = train(settings, tmp_path)
+    with validation_times(2.0, 1.0, 3.0):
+        summary = train(config(ae, epochs=3, test_checkpoint=which), tmp_path)
     errors = {row['step']: row['squared_error'] for row in rows(tmp_path, 'validation')}
-    assert summary['best']['step'] == min(errors, key=errors.__getitem__) != 36
-    assert aejax.load(tmp_path).checkpoint == (36 if which == 'last' else summary['best']['step'])
+    assert summary['best'] == {'step': 24, 'metric': 'squared_error', 'value': min(errors.values())}
+    assert aejax.load(tmp_path).checkpoint == (36 if which == 'last' else 24)
     model = aejax.load(tmp_path, 'configured')
     x = digits().split('test')['x']
     error = np.sum((x / np.float32(255) - model.reconstruct(x)) ** 2, axis=(1, 2, 3)).mean()
@@ -163,7 +147,7 @@ def test_the_test_figures_are_of_the_checkpoint_asked_for(tmp_path, which):
 
 def test_being_stopped_makes_no_checkpoint_the_best(tmp_path, monkeypatch):
     # The second of three epochs is the best, but only the third ends with a checkpoint that falls due.
-    settings = config(ae, epochs=3, checkpoint_every=3.0, **{'optimizer.learning_rate': 1.0, 'optimizer.name': 'sgd'})
+    settings = config(ae, epochs=3, checkpoint_every=3.0)
     log = TRAIN._log
 
     def stop(run, interval, *rest):
@@ -171,27 +155,28 @@ def test_being_stopped_makes_no_checkpoint_the_best(tmp_path, monkeypatch):
         if interval.step == 24:
             signal.raise_signal(signal.SIGTERM)
 
-    with monkeypatch.context() as patch:
+    with monkeypatch.context() as patch, validation_times(2.0, 1.0):
         patch.setattr(TRAIN, '_log', stop)
         with pytest.raises(Interrupted, match='stopped at step 24 of 36'):
             train(settings, tmp_path)
     assert aejax.load(tmp_path, 'last').checkpoint == 24
     with pytest.raises(UserError, match="no checkpoint 'best'"):
         aejax.load(tmp_path, 'best')
-    assert train(settings, tmp_path)['best']['step'] == 36
+    with validation_times(3.0):
+        assert train(settings, tmp_path)['best']['step'] == 36
     assert aejax.load(tmp_path, 'best').checkpoint == 36
 
 
 def test_a_loss_that_overflows_leaves_the_last_good_checkpoint(tmp_path, monkeypatch):
     settings = config(ae, epochs=4, **{'optimizer.name': 'sgd', 'optimizer.learning_rate': 1e-3})
-    save = TRAIN.Checkpoints.save
+    save = Checkpoints.save
 
     def spoil(checkpoints, state, metrics):
         save(checkpoints, state, metrics)
         if int(state.step) == 24:
             monkeypatch.setattr(TRAIN, 'means', lambda values: dict.fromkeys(values, math.nan))
 
-    monkeypatch.setattr(TRAIN.Checkpoints, 'save', spoil)
+    monkeypatch.setattr(Checkpoints, 'save', spoil)
     with pytest.raises(NonFiniteError, match=r"phase 'validation' in stage 'train' is nan .* step 36: training stopped"):
         train(settings, tmp_path)
     summary = json.loads((tmp_path / 'summary.json').read_text())
@@ -210,10 +195,15 @@ def test_an_overflow_before_the_first_checkpoint(tmp_path):
     with pytest.raises(NonFiniteError, match=r"loss of phase 'reconstruction' in stage 'train' is (nan|inf) .*step 12"):
         train(settings, tmp_path)
     assert json.loads((tmp_path / 'summary.json').read_text())['status'].startswith('stopped: ')
-    settings.optimizer.learning_rate = 1e-3
-    with pytest.raises(UserError, match=r'learning_rate: 1000000.0 -> 0.001.*--overwrite'):
-        train(settings, tmp_path)
-    assert train(settings, tmp_path, overwrite=True)['status'] == 'finished'
+    # Nothing of it is worth keeping: another rate may start in its place, and does so from nothing.
+    settings.optimizer.learning_rate, settings.epochs = 1e-3, 2
+    heard = Heard()
+    assert train(settings, tmp_path, console=heard)['status'] == 'finished'
+    assert (
+        heard.lines[0] == f'what is in {tmp_path} diverged before its first checkpoint: it is removed, and the run starts again'
+    )
+    assert [row['step'] for row in rows(tmp_path, 'train')] == [12, 24]
+    assert 'resumed' not in read(tmp_path, 'provenance')
 
 
 def test_a_stream_resumes_to_the_same_bytes(tmp_path, monkeypatch):

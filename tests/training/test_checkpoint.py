@@ -13,7 +13,7 @@ import numpy as np
 import optax
 import pytest
 
-from aejax.training.checkpoint import Checkpoints, file_digests, from_host, to_host
+from aejax.training.checkpoint import Checkpoints, file_digests, from_host, read_digests, stored_steps, to_host
 from aejax.types import TrainState, UserError
 from tests.support import assert_equal_bytes
 
@@ -107,6 +107,32 @@ def test_one_without_metrics_is_there_to_go_on_from_and_never_the_best(tmp_path)
     checkpoints.close()
 
 
+def test_what_a_process_left_that_ended_too_early_goes(tmp_path):
+    checkpoints = Checkpoints(tmp_path, ('error', 'min'))
+    # It ends when a checkpoint is committed and the one that has to go for it is still there.
+    checkpoints._manager._checkpoint_deleter.delete_steps = lambda steps: None
+    for step, error in ((10, 2.0), (20, 1.0), (30, 2.0), (40, None), (50, None)):
+        checkpoints.save(make_state(step), error and {'error': error})
+    checkpoints._manager.wait_until_finished()
+    assert stored_steps(tmp_path) == [10, 20, 30, 40, 50]
+    checkpoints = Checkpoints(tmp_path, ('error', 'min'), read_only=True)
+    checkpoints.close()
+    assert stored_steps(tmp_path) == [10, 20, 30, 40, 50]
+    checkpoints = Checkpoints(tmp_path, ('error', 'min'))
+    checkpoints.close()
+    assert checkpoints.steps() == stored_steps(tmp_path) == [20, 40, 50]
+    assert set(read_digests(tmp_path)) == {'20', '40', '50'}
+
+
+def test_the_metrics_that_a_checkpoint_was_saved_with(tmp_path):
+    checkpoints = fill(tmp_path, [0.1 + 0.2])
+    checkpoints.save(make_state(20), None)
+    checkpoints.close()
+    checkpoints = Checkpoints(tmp_path, ('error', 'min'), read_only=True)
+    assert [checkpoints.metrics(step) for step in checkpoints.steps()] == [{'error': 0.1 + 0.2, 'other': 0.0}, {}]
+    checkpoints.close()
+
+
 def test_nothing_there(tmp_path):
     checkpoints = Checkpoints(tmp_path, ('error', 'min'))
     assert restore_last(checkpoints) == (None, [])
@@ -187,6 +213,19 @@ def test_all_damaged_is_an_error_of_one_line(tmp_path):
         checkpoints.restore_last(lambda step: make_state(0), warnings.append)
     assert '\n' not in str(caught.value)
     assert len(warnings) == 3
+    # None is thrown away where none is left to go on from.
+    assert stored_steps(tmp_path) == [20, 30, 40]
+    checkpoints.close()
+
+
+def test_a_damaged_one_that_is_not_the_newest_goes(tmp_path):
+    fill(tmp_path).close()
+    flip(files_of(tmp_path / '20')[-1])
+    checkpoints = Checkpoints(tmp_path, ('error', 'min'))
+    state, (warning,) = restore_last(checkpoints)
+    assert int(state.step) == 40
+    assert warning.endswith('20 is damaged: its bytes are not those that were saved; it is removed')
+    assert checkpoints.steps() == stored_steps(tmp_path) == [30, 40]
     checkpoints.close()
 
 
