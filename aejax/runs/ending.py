@@ -1,0 +1,88 @@
+"""The end of a run: test figures, pictures, summary, report."""
+
+from typing import Any
+
+import numpy as np
+
+from aejax.data import Dataset
+from aejax.evaluation.per_example import make_evaluator
+from aejax.evaluation.summary import summarise
+from aejax.files import write_json
+from aejax.rows import SPEED
+from aejax.runs import folder as folders
+from aejax.runs.console import metrics_table
+from aejax.runs.figures import write_figures
+from aejax.runs.folder import CHECKPOINTS, FIGURES, METRICS, REPORT, SUMMARY
+from aejax.runs.run import Run
+from aejax.training.loop import NonFiniteError
+from aejax.types import Method, TrainState
+
+# Of the noise in evaluation (samples of z, dynamic binarisation): the same for every run, so that runs compare.
+EVALUATION_SEED = 2_024
+
+
+def final_figures(method: Method, dataset: Dataset, state: TrainState, split: str) -> dict[str, dict[str, Any]]:
+    """{'mean', 'standard_error', 'n'} of every metric of the method over a whole split."""
+    values = make_evaluator(method, dataset.spec, dataset.split(split), seed=EVALUATION_SEED)(state)
+    return {name: summarise(value) for name, value in values.items()}
+
+
+def finish(run: Run, state: TrainState) -> dict[str, Any]:
+    """Test figures, pictures, summary and report, or of a run that had finished those that are missing; returns the summary."""
+    state, holds = _tested(run, state), bool(run.finished) and CHECKPOINTS not in run.gaps
+    if not holds or FIGURES in run.gaps:
+        run.console.say('evaluating on the test split and drawing figures')
+        write_figures(run.folder / FIGURES, run.method, run.dataset, state, run.rows, run.warn)
+    summary = dict(run.finished) if holds else _summary(run, state)
+    conclude(run, summary)
+    return summary
+
+
+def _tested(run: Run, state: TrainState) -> TrainState:
+    """The state that the test figures are of."""
+    best = run.checkpoints.best_step()
+    if run.config.test_checkpoint == 'best' and best is not None and best != int(state.step):
+        return run.checkpoints.restore(best, run.template(best))
+    return state
+
+
+def _summary(run: Run, state: TrainState) -> dict[str, Any]:
+    """What summary.json says; times that this process did not measure are those of the one that had finished before."""
+    best, (metric, _) = run.checkpoints.best_step(), run.method.selection
+    speeds = [row[SPEED] for row in run.rows if SPEED in row]
+    times = {
+        'seconds': run.rows[-1]['seconds'] if run.rows else None,
+        'throughput_examples_per_second': float(np.median(speeds)) if speeds else None,
+        'seconds_to_first_step': run.first_step_seconds,
+    }
+    return {
+        'status': 'finished',
+        'split': 'test',
+        'metrics': final_figures(run.method, run.dataset, state, 'test'),
+        'checkpoint': run.config.test_checkpoint,
+        'steps': run.total_steps,
+        'epochs': run.total_steps / run.source.steps_per_epoch,
+        **{name: run.finished.get(name) if value is None else value for name, value in times.items()},
+        'best': None if best is None else {'step': best, 'metric': metric, 'value': run.checkpoints.metrics(best)[metric]},
+    }
+
+
+def stop_at_non_finite(run: Run, error: NonFiniteError) -> None:
+    """Leaves the row in which it happened, with nulls for what is not finite, and a report that says so."""
+    step = error.row['step']
+    if not run.rows or run.rows[-1]['step'] < step:
+        row = {'epoch': step / run.source.steps_per_epoch, 'split': 'train', **error.row}
+        folders.append_rows(run.folder / METRICS, [row])
+    conclude(run, {'status': f'stopped: {error}', 'steps': step})
+
+
+def conclude(run: Run, summary: dict[str, Any]) -> None:
+    """The summary, then the report that tells of it."""
+    from aejax.visualization.report import write_report
+
+    write_json(run.folder / SUMMARY, summary)
+    write_report(run.folder)
+    metrics = summary.get('metrics', {})
+    if metrics:
+        run.console.say('\n' + metrics_table('test metric', metrics))
+    run.console.say(f'\nreport: {run.folder / REPORT}')

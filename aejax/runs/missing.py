@@ -1,0 +1,47 @@
+"""Whether all that a finished run leaves is there, and whole."""
+
+import contextlib
+import pathlib
+from collections.abc import Mapping
+from typing import Any
+
+from aejax.rows import read_rows
+from aejax.runs.folder import CHECKPOINTS, FIGURES, METRICS, PROVENANCE, REPORT, read_object
+from aejax.runs.loading import due_steps, spec_of
+from aejax.training.checkpoint import DIGESTS, damage, read_digests, stored_steps
+from aejax.types import UserError
+
+
+def missing(folder: pathlib.Path, summary: Mapping[str, Any]) -> dict[str, str]:
+    """What a finished run's folder lacks: {part: a phrase} for CHECKPOINTS, PROVENANCE, METRICS, FIGURES, REPORT."""
+    pictures = list((folder / FIGURES).glob('*.png'))
+    phrases = {
+        CHECKPOINTS: _checkpoint(folder / CHECKPOINTS, summary),
+        PROVENANCE: '' if is_readable(read_object(folder / PROVENANCE)) else f'{PROVENANCE} is gone or damaged',
+        METRICS: '' if _last_step(folder) >= summary['steps'] else f'{METRICS} lacks its last rows',
+        FIGURES: '' if pictures and all(path.stat().st_size for path in pictures) else f'{FIGURES} are gone',
+        REPORT: '' if (folder / REPORT).is_file() and (folder / REPORT).stat().st_size else f'{REPORT} is gone',
+    }
+    return {name: phrase for name, phrase in phrases.items() if phrase}
+
+
+def is_readable(provenance: Mapping[str, Any]) -> bool:
+    """Whether a provenance.json says what data the run was trained on: without that, nothing can load it."""
+    with contextlib.suppress(UserError):
+        spec_of(provenance.get('data'))
+        return True
+    return False
+
+
+def _checkpoint(directory: pathlib.Path, summary: Mapping[str, Any]) -> str:
+    known = read_digests(directory)
+    for step in sorted({*due_steps(summary).values(), *stored_steps(directory)}, reverse=True):
+        if wrong := damage(directory, step):
+            return wrong
+        if str(step) not in known:
+            return f'the digests of checkpoint {directory / str(step)} are not in {DIGESTS}'
+    return ''
+
+
+def _last_step(folder: pathlib.Path) -> int:
+    return max((row['step'] for row in read_rows(folder / METRICS)), default=-1)
