@@ -10,6 +10,7 @@ from aejax.evaluation.summary import summarise
 from aejax.files import write_json
 from aejax.rows import SPEED
 from aejax.runs import folder as folders
+from aejax.runs.codes import code_figures
 from aejax.runs.console import metrics_table
 from aejax.runs.figures import write_figures
 from aejax.runs.folder import CHECKPOINTS, FIGURES, METRICS, REPORT, SUMMARY
@@ -59,6 +60,7 @@ def _summary(run: Run, state: TrainState) -> dict[str, Any]:
         'status': 'finished',
         'split': 'test',
         'metrics': final_figures(run.method, run.dataset, state, 'test'),
+        'code': code_figures(run.method, run.dataset, state, 'test'),
         'checkpoint': run.config.test_checkpoint,
         'steps': run.total_steps,
         'epochs': run.total_steps / run.source.steps_per_epoch,

@@ -3,6 +3,7 @@
 import base64
 import json
 import math
+import shlex
 from collections.abc import Mapping
 from typing import Any
 
@@ -120,10 +121,11 @@ def _course(curve: Curve, one: str) -> list[Any]:
 
 
 def reproduce(run: Run) -> Markup:
-    """The command and the commit that give this run again."""
+    """The commit, the command and the settings of the environment that give this run again."""
     git = nested(run.provenance, 'git')
     commit = [f'git checkout {git["commit"]}'] if git.get('commit') else []
-    command = [str(run.provenance['command'])] if run.provenance.get('command') else []
+    settings = ''.join(f'{name}={shlex.quote(str(value))} ' for name, value in nested(run.provenance, 'environment').items())
+    command = [settings + str(run.provenance['command'])] if run.provenance.get('command') else []
     if not command:
         return Markup('')
     dirty = 'The working tree had changes that were not committed: the commit alone does not give this run again.'

@@ -20,6 +20,7 @@ VOID = {'meta', 'img', 'br'}
 HOSTILE = '</style></title><script>alert(1)</script><img src=x onerror=alert(2)>"\'&${x}'
 CONFIG = {'method': 'cae', 'seed': 0, 'data': {'name': 'digits'}, 'optimizer': {'learning_rate': 0.002}}
 PROVENANCE = {
+    'environment': {'XLA_FLAGS': '--a b'},
     'versions': {'jax': '0.10.2'},
     'git': {'commit': 'abc123', 'dirty': False},
     'data': {
@@ -37,6 +38,7 @@ PROVENANCE = {
 SUMMARY = {
     'status': 'finished',
     'split': 'test',
+    'code': {'dead_units': {'mean': 0.125, 'standard_error': 0.015, 'n': 64}},
     'metrics': {
         'elbo': {'mean': -1234.5678, 'standard_error': 1.23, 'n': 300},
         'squared_error': {'mean': 4.2, 'standard_error': 0.1, 'n': 300},
@@ -129,7 +131,9 @@ def page(tmp_path_factory):
         'Best row',
         'Each dot is one image of the test split at its code, coloured by class.',
         'Map of the latent space',
-        'git checkout abc123 python -m experiments.run --config=configs/cae.py',
+        "git checkout abc123 XLA_FLAGS='--a b' python -m experiments.run --config=configs/cae.py",
+        'The code Statistic',
+        'Dead units dead_units 12.5 ± 1.5 % 64',
         'optimizer.learning_rate 0.002',
         'versions.jax 0.10.2',
     ],
