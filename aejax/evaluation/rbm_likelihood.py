@@ -79,28 +79,68 @@ def exact_log_z(params: Params, visible: rbm.Visible = rbm.BINARY, chunk: int = 
     Raises:
         UserError: neither side can be summed out.
     """
+    from scipy.special import logsumexp
+
     num_visible, num_hidden = params['kernel'].shape
     over_hidden = visible is not rbm.BINARY or num_hidden <= num_visible
+    return float(logsumexp(_all_log_weights(params, visible, over_hidden, chunk)))
+
+
+def exact_samples(
+    params: Params, key: Key, num: int, visible: rbm.Visible = rbm.BINARY, chunk: int = 2**13
+) -> tuple[Array, Array]:
+    """Independent draws of the model: h from p(h), all configurations weighed, then v from p(v given h).
+
+    Args:
+        params: of the RBM.
+        key: consumed.
+        num: how many.
+        visible: family of the visible units.
+        chunk: configurations weighed at once.
+
+    Returns:
+        v [num, D] and h [num, m].
+
+    Raises:
+        UserError: there are too many hidden units.
+    """
+    log_weights = _all_log_weights(params, visible, True, chunk)
+    cumulative = np.cumsum(np.exp(log_weights - log_weights.max()))
+    hidden_key, visible_key = jax.random.split(key)
+    at = np.asarray(jax.random.uniform(hidden_key, (num,)), np.float64) * cumulative[-1]
+    h = _configurations(jnp.asarray(np.searchsorted(cumulative, at), jnp.int32), params['kernel'].shape[1])
+    return visible.sample(visible_key, rbm.visible_parameter(params, h)), h
+
+
+def _configurations(numbers: Array, num: int) -> Array:
+    """The binary digits of `numbers` [n], lowest first, as floats [n, num]."""
+    return ((numbers[:, None] >> jnp.arange(num)[None, :]) & 1).astype(jnp.float32)
+
+
+def _all_log_weights(params: Params, visible: rbm.Visible, over_hidden: bool, chunk: int) -> np.ndarray:
+    """log of the unnormalised probability of every configuration of the hidden (or visible) units, [2^num], float64.
+
+    Raises:
+        UserError: there are too many of them.
+    """
+    num_visible, num_hidden = params['kernel'].shape
     num = num_hidden if over_hidden else num_visible
     if num > LARGEST_EXACT:
         raise UserError(
-            f'the exact log Z sums out at most {LARGEST_EXACT} units, and this RBM has {num_visible} visible and {num_hidden} '
-            'hidden ones: use ais'
+            f'at most {LARGEST_EXACT} units can be summed out, and this RBM has {num_visible} visible and {num_hidden} hidden '
+            'ones: use ais'
         )
     bits = min(num, math.ceil(math.log2(chunk)))
-    sums = _chunk_sums(params, visible, over_hidden, num, bits)
-    return float(np.logaddexp.reduce(np.asarray(sums, np.float64)))
+    return np.asarray(_log_weights(params, visible, over_hidden, num, bits), np.float64).ravel()
 
 
 @functools.partial(jax.jit, static_argnames=('visible', 'over_hidden', 'num', 'bits'))
-def _chunk_sums(params: Params, visible: rbm.Visible, over_hidden: bool, num: int, bits: int) -> Array:
-    """log of the sum over each chunk of 2^bits configurations, [2^(num - bits)]."""
+def _log_weights(params: Params, visible: rbm.Visible, over_hidden: bool, num: int, bits: int) -> Array:
+    """Chunks of 2^bits configurations, [2^(num - bits), 2^bits]."""
     function = rbm.hidden_free_energy if over_hidden else rbm.free_energy
 
     def one(chunk: Array) -> Array:
-        numbers = chunk * 2**bits + jnp.arange(2**bits)
-        units = (numbers[:, None] >> jnp.arange(num)[None, :]) & 1
-        return jax.nn.logsumexp(-function(params, units.astype(jnp.float32), visible))
+        return -function(params, _configurations(chunk * 2**bits + jnp.arange(2**bits), num), visible)
 
     return jax.lax.map(one, jnp.arange(2 ** (num - bits)))
 

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from scipy.special import logsumexp
-from scipy.stats import norm
+from scipy.stats import chisquare, norm
 
 from aejax.distributions import bernoulli
 from aejax.evaluation import rbm_likelihood
@@ -63,6 +63,18 @@ def test_exact_log_z_by_brute_force_from_both_sides(num_visible, num_hidden):
         assert exact_log_z(transposed(params), chunk=chunk) == pytest.approx(expected, abs=2e-5)
     log_p = np.asarray(log_prob(params, jnp.asarray(v, jnp.float32), exact_log_z(params)), np.float64)
     assert np.exp(log_p).sum() == pytest.approx(1, abs=1e-4)
+
+
+@pytest.mark.parametrize('visible', [rbm.BINARY, rbm.GAUSSIAN])
+def test_exact_draws_have_the_probabilities_of_the_model(visible):
+    params = machine(5, 3, 0.5)
+    v, h = rbm_likelihood.exact_samples(params, jax.random.key(0), 5_000, visible, chunk=4)
+    log_p = hidden_log_weights(params, visible)
+    counts = np.bincount(np.asarray(h, int) @ (1, 2, 4), minlength=8)
+    assert chisquare(counts, 5_000 * np.exp(log_p - logsumexp(log_p))).pvalue > 1e-3
+    mean = np.asarray(visible.mean(rbm.visible_parameter(params, h)))
+    assert v.shape == (5_000, 5)
+    assert np.abs((np.asarray(v) - mean).mean(axis=0)).max() < 5 / np.sqrt(5_000)
 
 
 def test_exact_log_z_of_gaussian_units_integrates_the_free_energy():
@@ -167,7 +179,7 @@ def test_the_ladder_is_that_of_the_paper():
 def test_what_cannot_be():
     with pytest.raises(UserError, match='this RBM has 64 visible and 23 hidden ones: use ais'):
         exact_log_z(machine(64, 23))
-    with pytest.raises(UserError, match='sums out at most 22 units'):
+    with pytest.raises(UserError, match='at most 22 units can be summed out'):
         exact_log_z(machine(3, 23), rbm.GAUSSIAN)
     assert rbm_likelihood.LARGEST_EXACT == 22
     with pytest.raises(ValueError, match='betas must rise from 0 to 1'):

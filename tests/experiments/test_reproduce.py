@@ -3,6 +3,7 @@ import json
 import pathlib
 import subprocess
 import sys
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -17,8 +18,15 @@ from experiments.reproductions import results
 from experiments.reproductions.base import Bench, Part
 from experiments.reproductions.figures import Figure, Measured, Tolerance, over_examples, over_seeds, ratio
 from experiments.reproductions.parts import metrics, part_file, run_part
+from tests.support import compilation_cache_in
 
 ROOT = pathlib.Path(__file__).parents[2]
+
+
+@pytest.fixture(scope='module', autouse=True)
+def _programs_are_kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    with compilation_cache_in(str(tmp_path_factory.mktemp('programs')), optimised=False):
+        yield
 
 
 def command(*arguments: str) -> subprocess.CompletedProcess[str]:
