@@ -62,8 +62,8 @@ def main(names: list[str]) -> None:
         raise UserError('which reproduction? Give PAPER or PAPER.TABLE; --list shows them all')
     cli.configure_jax()
     with _bench() as bench:
-        if bench.git.get('dirty') and not bench.smoke and folder.absolute() == results.FOLDER.absolute():
-            raise UserError('the code has changes that are not committed: commit them, or give --results_dir for a trial')
+        if bench.git.get('dirty', True) and not bench.smoke and folder.absolute() == results.FOLDER.absolute():
+            raise UserError('the code is not that of a commit: commit what was changed, or give --results_dir for a trial')
         for table in chosen:
             _say(f'{table.name}: {table.title}')
             outcome = table.run(bench)
@@ -85,7 +85,7 @@ def _bench() -> Iterator['Bench']:
     folders, git = Folders(flags.FLAGS.data_dir, flags.FLAGS.download_dir), git_state()
     with tempfile.TemporaryDirectory() as scratch:
         # Parts are known again by their commit, which says nothing of changed code.
-        forget = _SMOKE.value or _FRESH.value or git.get('dirty')
+        forget = _SMOKE.value or _FRESH.value or git.get('dirty', True)
         cache = pathlib.Path(scratch) if forget else CACHE
         yield Bench(_seeds(), folders, cache, _SMOKE.value, ensemble, _say, git)
 

@@ -4,7 +4,7 @@
 'probe' does so over W and b alone: a linear classifier on codes that stay as they are, and are computed once; 'reconstruct'
 unrolls a stack and minimises its reconstruction error over all layers at once.
 
-Source: Hinton & Salakhutdinov 2006, https://doi.org/10.1126/science.1127647; Vincent et al. 2010, section 3.4,
+Source: Hinton & Salakhutdinov 2006, https://doi.org/10.1126/science.1127647; Vincent et al. 2010,
 https://jmlr.org/papers/v11/vincent10a.html.
 """
 
@@ -103,7 +103,10 @@ class Classifier(_Extended):
         return LossOutput(jnp.mean(figures['classification_nll']), figures)
 
     def evaluate(self, params: Params, mutables: Mutables, batch: Batch, context: Context) -> Mapping[str, Array]:
-        """The method's own metrics; classification_nll (nats) and classification_error (0 or 1)."""
+        """classification_nll (nats) and classification_error (0 or 1), and the method's own metrics.
+
+        The latter are there to watch pretraining by: once the encoder is moved they are those of a decoder that does not follow.
+        """
         figures = _classification(self.class_logits(params, mutables, batch['x']), batch['label'])
         return {**self.base.evaluate(params, mutables, batch, context), **figures}
 

@@ -11,6 +11,7 @@ https://jmlr.org/papers/v11/vincent10a.html.
 
 import dataclasses
 import functools
+import math
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -18,6 +19,7 @@ import jax
 from ml_collections import ConfigDict
 
 from aejax import methods
+from aejax.settings import check_ranges
 from aejax.types import Array, Batch, Context, DataSpec, Key, LossFn, LossOutput, Mutables, Params, Phase, Stage, UserError
 
 
@@ -36,8 +38,9 @@ def named(tree: Mapping[str, Any], index: int) -> dict[str, Any]:
     return {_prefix(index) + name: value for name, value in tree.items()}
 
 
-def _own_context(context: Context, index: int) -> Context:
-    return context.replace(hparams=own(context.hparams, index))
+def _own_context(context: Context, index: int, start: int) -> Context:
+    """What the layer would see if it were trained alone: its steps count from the first of its stage."""
+    return context.replace(step=context.step - start, hparams=own(context.hparams, index))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,12 +60,13 @@ class StackedAE:
     @functools.cached_property
     def stages(self) -> tuple[Stage, ...]:
         """Those of every layer in turn, 'layer_0', 'layer_1', ...; each begins with the codes of the layers below."""
-        return tuple(
-            Stage(_prefix(k)[:-1], tuple(self._phase(phase, k) for phase in stage.phases), stage.num_steps, self._inputs(k))
-            for k, layer in enumerate(self.layers)
-            for stage in layer.stages
-            if self.pretrained
-        )
+        stages: list[Stage] = []
+        for k, layer in enumerate(self.layers if self.pretrained else ()):
+            (alone,) = layer.stages
+            start = sum(stage.num_steps for stage in stages)
+            phases = tuple(self._phase(phase, k, start) for phase in alone.phases)
+            stages.append(Stage(_prefix(k)[:-1], phases, alone.num_steps, self._inputs(k)))
+        return tuple(stages)
 
     def _inputs(self, index: int) -> Any:
         if index == 0:
@@ -74,11 +78,11 @@ class StackedAE:
 
         return codes
 
-    def _phase(self, phase: Phase, index: int) -> Phase:
+    def _phase(self, phase: Phase, index: int, start: int) -> Phase:
         loss: LossFn = phase.loss
 
         def of_layer(params: Params, mutables: Mutables, batch: Batch, context: Context) -> LossOutput:
-            out = loss(own(params, index), own(mutables, index), batch, _own_context(context, index))
+            out = loss(own(params, index), own(mutables, index), batch, _own_context(context, index, start))
             return out.replace(mutables=named(out.mutables, index))
 
         trains = tuple(named(dict.fromkeys(phase.trains), index))
@@ -152,10 +156,18 @@ class StackedAE:
         """Reconstruction errors through all layers."""
         return self.decoding_errors(params, mutables, batch['x'], self.encode(params, mutables, batch['x']))
 
+    def filters(self, params: Params, mutables: Mutables) -> Array:
+        """Weights from the data to the units of the lowest layer, [D, m]."""
+        return self.layers[0].filters(own(params, 0), own(mutables, 0))
+
+
+class ProbabilisticStack(StackedAE):
+    """A stack whose codes are probabilities, so that hidden layers can be drawn."""
+
     def regenerate(self, params: Params, mutables: Mutables, key: Key, x: Array) -> Array:
         """Up to the top code of x and down again with every hidden layer a Bernoulli draw: variations of x, [B, ...].
 
-        Vincent et al. 2010, section 5.
+        Vincent et al. 2010, where samples of deep networks are compared.
         """
         z = self.encode(params, mutables, x)
         for k in reversed(range(len(self.layers))):
@@ -164,9 +176,10 @@ class StackedAE:
             z = self.layers[k].decode(own(params, k), own(mutables, k), drawn)
         return z
 
-    def filters(self, params: Params, mutables: Mutables) -> Array:
-        """Weights from the data to the units of the lowest layer, [D, m]."""
-        return self.layers[0].filters(own(params, 0), own(mutables, 0))
+
+def gives_probabilities(layer: ConfigDict) -> bool:
+    """Whether the codes of a layer lie in [0, 1]: those of a sigmoid, which an RBM always has."""
+    return layer.model.get('latent_activation', 'sigmoid') == 'sigmoid'
 
 
 def layer_configs(config: ConfigDict) -> list[ConfigDict]:
@@ -198,6 +211,12 @@ def layer_configs(config: ConfigDict) -> list[ConfigDict]:
     return configs
 
 
+def check_layers(config: ConfigDict, layers: list[Any]) -> None:
+    """Raises UserError where the layers' method is none that can be stacked."""
+    if any(not hasattr(layer, 'decoding_errors') or len(layer.stages) != 1 for layer in layers):
+        raise UserError(f'a {config.layer.method} cannot be stacked: layers are autoencoders of one stage, or RBMs')
+
+
 def build(config: ConfigDict, spec: DataSpec) -> StackedAE:
     """The stack of `config`; with epochs=0 its layers are not pretrained, the baseline that pretraining is held against.
 
@@ -206,10 +225,17 @@ def build(config: ConfigDict, spec: DataSpec) -> StackedAE:
     """
     if not config.widths:
         raise UserError('widths is empty: give the number of units of every layer')
+    check_ranges(config, {'epochs': (0, math.inf)})
+    finetune = config.get('finetune')
+    if not config.epochs and (finetune is None or finetune.target == 'none'):
+        raise UserError("epochs=0 leaves nothing to train: set finetune.target='classify', or epochs to 1 or more")
     layers: list[Any] = []
     layer_spec = spec
     for layer in layer_configs(config):
         layers.append(methods.build(layer, layer_spec))
-        layer_spec = dataclasses.replace(spec, shape=(layer.model.latents,), preprocessing='scale')
+        kind = 'scale' if gives_probabilities(layer) else 'standardise'
+        layer_spec = dataclasses.replace(spec, shape=(layer.model.latents,), preprocessing=kind)
+    check_layers(config, layers)
     hparams = {name: value for k, layer in enumerate(layers) for name, value in named(layer.hparams, k).items()}
-    return StackedAE(tuple(layers), config.epochs > 0, hparams)
+    made = ProbabilisticStack if layer_spec.is_unit_interval else StackedAE
+    return made(tuple(layers), config.epochs > 0, hparams)

@@ -78,7 +78,7 @@ METRICS = {
         'Change of the code', '‖h(x) − h(x̃)‖², x̃ the corrupted {one}', 'squared code units'
     ),
     'saturation': Meaning('Saturation', 'share of hidden units below 0.05 or above 0.95', '% of units', is_share=True),
-    'active_share': Meaning('Active units', 'share of the code’s units that are not 0', '% of units', is_share=True),
+    'active_share': Meaning('Active units', 'share of the code’s units that are active', '% of units', is_share=True),
     'dead_units': Meaning('Dead units', 'share of the code’s units that no {one} makes active', '% of units', is_share=True),
     'lifetime_of_living_units': Meaning(
         'Lifetime of units', 'share of {one}s that make a unit active, mean over the units that are not dead', '% of {one}s',

@@ -5,6 +5,7 @@ import json
 import pathlib
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import flax.serialization
 import jax
@@ -14,6 +15,7 @@ from ml_collections import ConfigDict
 from aejax.data import Dataset
 from aejax.evaluation.per_example import make_evaluator
 from aejax.files import write_bytes
+from aejax.runs import provenance
 from aejax.runs.folder import plain
 from aejax.runs.train import EVALUATION_SEED
 from aejax.training import ensemble, loop
@@ -34,7 +36,7 @@ def train_members(
 
     A single seed that was pretrained before, with whatever fine-tuning, goes on from there.
     """
-    groups = [seeds] if bench.ensemble and seeds else [[seed] for seed in seeds]
+    groups = [seeds] if as_ensemble(bench, method) and seeds else [[seed] for seed in seeds]
     source = Resident(dataset.split('train'), config.batch_size)
     for group in groups:
         members, label = len(group) > 1, f'{name}, seed {", ".join(map(str, group))}'
@@ -48,6 +50,21 @@ def train_members(
         for index, seed in enumerate(group):
             own = {stage: ensemble.member(state, index) if members else state for stage, state in states.items()}
             yield seed, own, seconds / len(group)
+
+
+def as_ensemble(bench: Bench, method: Method) -> bool:
+    """Whether all seeds are trained as one program: members whose stages map their inputs have other inputs, and cannot be."""
+    return bench.ensemble and all(stage.inputs is None for stage in method.stages)
+
+
+def where(bench: Bench) -> dict[str, Any]:
+    """What figures depend on beside config, data and seed: the commit, the versions, the device, the environment."""
+    return {
+        'git': dict(bench.git),
+        'versions': provenance.versions(),
+        'device': provenance.device(),
+        'environment': provenance.environment(),
+    }
 
 
 def _train(
@@ -117,7 +134,8 @@ class _Best:
         if self.scores is None:
             self.scores, self.fields = scores, fields
             return scores
-        wins = sign * scores < sign * self.scores
+        # Of equals the latest, as among the checkpoints of a run.
+        wins = sign * scores <= sign * self.scores
 
         def choose(new: np.ndarray, old: np.ndarray) -> np.ndarray:
             return np.where(wins.reshape(wins.shape + (1,) * (new.ndim - wins.ndim)), new, old)
@@ -137,7 +155,7 @@ def pretrained_file(bench: Bench, config: ConfigDict, dataset: Dataset, seed: in
         return None
     settings = {**plain(config), 'seed': seed, 'finetune': config.finetune.target}
     settings.pop('test_checkpoint')
-    text = json.dumps([settings, dataset.fingerprint, bench.git], sort_keys=True)
+    text = json.dumps([settings, dataset.fingerprint, where(bench)], sort_keys=True)
     return bench.cache / f'pretrained-{hashlib.sha256(text.encode()).hexdigest()[:24]}.msgpack'
 
 

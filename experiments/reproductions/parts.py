@@ -18,7 +18,7 @@ from aejax.runs.setup import build, load_data
 from aejax.runs.train import EVALUATION_SEED
 from aejax.types import Method, TrainState
 from experiments.reproductions.base import Bench, Part
-from experiments.reproductions.members import FINAL, train_members
+from experiments.reproductions.members import FINAL, train_members, where
 
 Values = dict[str, np.ndarray]
 Measure = Callable[[Method, Dataset, TrainState], Values]
@@ -74,9 +74,9 @@ def run_part(
 
 
 def part_file(bench: Bench, config: ConfigDict, dataset: Dataset, measures: Sequence[Measure], seed: int) -> pathlib.Path:
-    """Where a finished part is kept, named after all that it depends on: config, seed, data, measurements, commit."""
+    """Where a finished part is kept, named after all that it depends on: config, seed, data, measurements, commit, machine."""
     names = [f'{measure.__module__}.{measure.__qualname__}' for measure in measures]
-    key = [{**plain(config), 'seed': seed}, dataset.fingerprint, *names, bench.git]
+    key = [{**plain(config), 'seed': seed}, dataset.fingerprint, *names, where(bench)]
     return bench.cache / f'{hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:24]}.npz'
 
 

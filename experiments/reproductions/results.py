@@ -52,7 +52,11 @@ def content(reproduction: Reproduction, outcome: Outcome, bench: Bench) -> dict[
 
 def _provenance(reproduction: Reproduction, part: Part, bench: Bench) -> dict[str, Any]:
     """As of a run, but with the code as it was when the command began and the time at which it was done."""
-    collected = provenance.collect(['python', '-m', 'experiments.reproduce', reproduction.name], part.seeds[0], part.data)
+    collected = provenance.collect(
+        ['python', '-m', 'experiments.reproduce', reproduction.name, f'--seeds={",".join(map(str, bench.seeds))}'],
+        part.seeds[0],
+        part.data,
+    )
     finished = collected.pop('started')
     return {**collected, 'git': dict(bench.git), 'finished': finished}
 

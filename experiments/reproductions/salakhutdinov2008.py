@@ -51,7 +51,7 @@ def measure(method: Any, dataset: Dataset, state: TrainState) -> Values:
 
 
 def small_config() -> ConfigDict:
-    """configs/rbm.py:cd25 with few hidden units, CD-1 and a higher rate."""
+    """configs/rbm.py:cd25 with few hidden units and CD-1."""
     made = rbm.get_config('cd25')
     made.model.latents, made.cd_steps = SMALL, 1
     return made

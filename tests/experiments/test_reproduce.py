@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from ml_collections import ConfigDict
 
+from aejax import methods
 from aejax.runs.setup import load_data
 from aejax.types import UserError
 from experiments import reproductions
@@ -17,6 +18,7 @@ from experiments.configs import ae
 from experiments.reproductions import results
 from experiments.reproductions.base import Bench, Part
 from experiments.reproductions.figures import Figure, Measured, Tolerance, over_examples, over_seeds, ratio
+from experiments.reproductions.members import as_ensemble
 from experiments.reproductions.parts import metrics, part_file, run_part
 from tests.support import compilation_cache_in
 
@@ -163,6 +165,16 @@ def test_fine_tuning_goes_on_from_what_was_pretrained_and_the_best_epoch_is_meas
     seen = [float(line.split('validation ')[1].split(',')[0]) for line in said]
     assert len(seen) == 2
     np.testing.assert_allclose(other.values['validation_classification_error'].mean(), min(seen), rtol=1e-4)
+
+
+def test_members_with_inputs_of_their_own_are_trained_one_by_one() -> None:
+    together = Bench((0, 1), ensemble=True)
+    probe, classify = finetuned_config(), finetuned_config()
+    probe.finetune.target = 'probe'
+    spec = load_data(probe).spec
+    assert not as_ensemble(together, methods.build(probe, spec))
+    assert as_ensemble(together, methods.build(classify, spec))
+    assert not as_ensemble(Bench((0, 1)), methods.build(classify, spec))
 
 
 def test_an_ensemble_gives_what_its_members_give_alone(

@@ -12,7 +12,7 @@ from aejax.evaluation.per_example import make_evaluator
 from aejax.training import loop
 from aejax.training.sources import Resident
 from aejax.types import Context, UserError
-from experiments.configs import ae, stacked_ae
+from experiments.configs import ae, sparse_ae, stacked_ae, vae
 from tests.support import digits, go_on, run, scaled
 
 EPOCHS = 15
@@ -129,6 +129,61 @@ def test_lists_by_layer():
         stacked_ae_layers(config)
     with pytest.raises(UserError, match='widths is empty'):
         methods.build(plain_config(widths=()), digits().spec)
+
+
+def test_a_layer_counts_its_steps_from_its_own_first():
+    config = stacked_ae.get_config('')
+    config.layer = sparse_layer()
+    config.epochs, config.widths = 4, (64, 48)
+    method = methods.build(config, digits().spec)
+    start = method.stages[0].num_steps
+    batch = {'x': jnp.asarray(scaled('train')[:20]), 'label': jnp.zeros(20, jnp.int32)}
+    params, mutables = method.init(jax.random.key(0), batch)
+    codes = method.stages[1].inputs(params, batch)
+    context = Context(key=jax.random.key(1), step=jnp.asarray(start), hparams=method.hparams)
+    share = method.stages[1].phases[0].loss(params, mutables, codes, context).metrics['active_share']
+    np.testing.assert_allclose(share, 40 / 48, rtol=1e-6)
+
+
+def sparse_layer():
+    """The 40 largest units at the first step, 10 from the middle of training on."""
+    layer = sparse_ae.get_config('k_sparse')
+    del layer.epochs, layer.finetune
+    layer.sparsity.k_start = 40
+    return layer
+
+
+@pytest.mark.parametrize(
+    ('changes', 'message'),
+    [
+        ({'epochs': -3}, 'epochs=-3 must be at least 0'),
+        ({'epochs': 0, 'finetune.target': 'none'}, 'epochs=0 leaves nothing to train'),
+        ({'layer.model.latent_activation': 'relu'}, "model.output='sigmoid' cannot reach"),
+    ],
+)
+def test_stacks_that_cannot_be(changes, message):
+    config = stacked_ae.get_config('')
+    for name, value in changes.items():
+        section, _, key = name.rpartition('.')
+        (functools.reduce(getattr, section.split('.'), config) if section else config)[key] = value
+    with pytest.raises(UserError, match=message):
+        methods.build(config, digits().spec)
+
+
+def test_layers_that_cannot_be_stacked_are_refused():
+    config = stacked_ae.get_config('')
+    with config.unlocked():
+        config.layer = vae.get_config('')
+        del config.layer.epochs, config.layer.finetune
+    with pytest.raises(UserError, match='a vae cannot be stacked'):
+        methods.build(config, digits().spec)
+
+
+def test_only_probabilities_are_drawn():
+    config = stacked_ae.get_config('unrolled')
+    assert hasattr(methods.build(config, digits().spec), 'regenerate')
+    config.layer.model.latent_activation, config.layer.model.output, config.layer.loss = 'relu', 'identity', 'squared_error'
+    assert not hasattr(methods.build(config, digits().spec), 'regenerate')
 
 
 def stacked_ae_layers(config):
