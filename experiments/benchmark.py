@@ -254,6 +254,12 @@ def markdown(folder: pathlib.Path) -> str:
     return '\n\n'.join(blocks)
 
 
+def _versions() -> dict[str, str]:
+    """Those of a run, and PyTorch's where it was timed."""
+    torch = sys.modules.get('torch')
+    return {**provenance.versions(), **({'torch': str(torch.__version__)} if torch else {})}
+
+
 def main() -> None:
     """Measures, prints, writes."""
     if _TABLE.value:
@@ -268,7 +274,7 @@ def main() -> None:
         figures['main job: seconds, warm'] = {'value': found['warm_main_job']}
     print(table(['figure', 'value', 'target'], [[name, shown(f['value']), verdict(f)] for name, f in figures.items()]))
     steps = {name: {'median': statistics.median(s), 'lowest': min(s), 'highest': max(s)} for name, s in seconds.items()}
-    where = {'device': provenance.device(), 'versions': provenance.versions(), 'git': provenance.git_state()}
+    where = {'device': provenance.device(), 'versions': _versions(), 'git': provenance.git_state()}
     path = pathlib.Path(_OUTPUT.value or cli.HERE / 'results' / f'benchmark-{jax.default_backend()}.json')
     write_json(path, {'rounds': _ROUNDS.value, 'figures': figures, 'seconds_per_step': steps, **where})
     print(f'\nwritten: {path}')
