@@ -38,7 +38,7 @@ from experiments import cli
 from experiments.configs import ae, cae, dae, stacked_ae, vae
 from experiments.torch_vae import torch_runner
 
-_ROUNDS = flags.DEFINE_integer('rounds', 7, 'how many times everything is timed', lower_bound=1)
+_ROUNDS = flags.DEFINE_integer('rounds', 15, 'how many times everything is timed', lower_bound=1)
 _OUTPUT = flags.DEFINE_string('output', None, 'where the JSON goes (default experiments/results/benchmark-PLATFORM.json)')
 _TABLE = flags.DEFINE_bool('table', False, "print README's table from what was measured before")
 _STARTUP = flags.DEFINE_bool('startup', True, 'time starts of the main job, cold and warm, too')
