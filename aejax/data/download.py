@@ -3,6 +3,7 @@
 import contextlib
 import http.client
 import threading
+import urllib.error
 import urllib.request
 from pathlib import Path
 
@@ -43,6 +44,8 @@ def _fetch(name: str, file: str, cache: Path) -> None:
     try:
         content = _get(url)
     except (OSError, http.client.HTTPException) as error:
+        if isinstance(error, urllib.error.HTTPError):
+            error.close()  # the answer that says no is an open connection, too
         raise UserError(
             f'cannot download {url} ({getattr(error, "reason", None) or error}): '
             f'fetch the files of {name} elsewhere and give their folder with --download_dir'
@@ -54,10 +57,15 @@ def _fetch(name: str, file: str, cache: Path) -> None:
 def _get(url: str) -> bytes:
     """One attempt. Looking up a name has no timeout of its own, so the connection is made in a thread that may be given up."""
     opened: list[http.client.HTTPResponse | Exception] = []
+    given_up = threading.Event()
 
     def connect() -> None:
         try:
-            opened.append(urllib.request.urlopen(url, timeout=SECONDS_TO_CONNECT))
+            response = urllib.request.urlopen(url, timeout=SECONDS_TO_CONNECT)
+            if given_up.is_set():
+                response.close()
+            else:
+                opened.append(response)
         except Exception as error:  # handed to the waiting thread
             opened.append(error)
 
@@ -65,6 +73,7 @@ def _get(url: str) -> bytes:
     thread.start()
     thread.join(SECONDS_TO_CONNECT)
     if not opened:
+        given_up.set()
         raise TimeoutError(f'no answer within {SECONDS_TO_CONNECT:.0f} seconds')
     if isinstance(opened[0], Exception):
         raise opened[0]
