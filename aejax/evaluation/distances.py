@@ -19,6 +19,10 @@ class Distances(NamedTuple):
     nearest: float
     largest: float
 
+    def radii(self, num: int) -> np.ndarray:
+        """Those of a contraction curve, [num]: evenly from far inside a neighbourhood to beyond the most distant example."""
+        return np.linspace(0.02 * self.mean, 1.2 * self.largest, num, dtype=np.float32)
+
 
 def between_examples(x: ArrayLike) -> Distances:
     """Distances between all pairs of the examples x [n, ...], n > 1; takes memory for n^2 numbers, and n^2 D operations.

@@ -56,6 +56,11 @@ def singular_values(encode: Encode, x: ArrayLike, chunk: int = CHUNK) -> Array:
     return _map_jacobians(lambda jacobian: jnp.linalg.svd(jacobian, compute_uv=False), encode, x, chunk)
 
 
+def mean_spectrum(encode: Encode, x: ArrayLike) -> dict[str, np.ndarray]:
+    """'mean' and 'standard_error' over the examples x [B, ...] of their singular values, each [min(d, D)], largest first."""
+    return _summaries(np.asarray(singular_values(encode, x)).T)
+
+
 def saturation(codes: Array, low: float = 0.05, high: float = 0.95) -> Array:
     """Share of a code's activations below `low` or above `high`, where a sigmoid is nearly flat.
 
@@ -96,7 +101,12 @@ def contraction_curve(
     if np.min(radii) <= 0:
         raise ValueError(f'contraction_curve needs radii above zero, got {np.min(radii)}')
     ratios = _contraction_ratios(encode, jnp.asarray(x), jnp.asarray(radii), key, num_directions)
-    summaries = [summarise(row) for row in np.asarray(ratios, np.float64).mean(axis=0)]
+    return _summaries(np.asarray(ratios, np.float64).mean(axis=0))
+
+
+def _summaries(rows: np.ndarray) -> dict[str, np.ndarray]:
+    """Mean and standard error of each row."""
+    summaries = [summarise(row) for row in rows]
     return {name: np.asarray([summary[name] for summary in summaries]) for name in ('mean', 'standard_error')}
 
 

@@ -128,16 +128,15 @@ class Pictures:
         """Mean singular values of the encoder's Jacobian on test examples."""
         if not self._small_jacobian():
             return None
-        values = np.asarray(jacobian.singular_values(self.encode, self.x[:NUM_JACOBIANS]))
-        error = np.std(values, axis=0, ddof=1) / np.sqrt(len(values))
-        return curves.jacobian_spectrum({'encoder': values.mean(axis=0)}, {'encoder': error})
+        spectrum = jacobian.mean_spectrum(self.encode, self.x[:NUM_JACOBIANS])
+        return curves.jacobian_spectrum({'encoder': spectrum['mean']}, {'encoder': spectrum['standard_error']})
 
     def contraction_curve(self) -> Any:
         """How far codes move when validation points move, by distance: up to beyond the largest between training examples."""
         if self.codes is None:
             return None
         between = distances.between_examples(self.some('train', NUM_COMPARED))
-        radii = np.linspace(0.02 * between.mean, 1.2 * between.largest, NUM_RADII, dtype=np.float32)
+        radii = between.radii(NUM_RADII)
         curve = jacobian.contraction_curve(self.encode, self.some('validation', NUM_JACOBIANS), radii, jax.random.key(3))
         marks = {'mean nearest neighbour': between.nearest, 'largest distance': between.largest}
         return curves.contraction_curve({'encoder': (radii, curve['mean'], curve['standard_error'])}, marks)

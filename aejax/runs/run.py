@@ -48,12 +48,9 @@ class Run:
 
     def interval_ends(self) -> list[int]:
         """The steps that have rows in metrics.jsonl, see `aejax.training.loop.train`."""
-        every, ends, start = max(1, round(self.config.log_every * self.source.steps_per_epoch)), [], 0
-        for stage in self.method.stages:
-            end = start + stage.num_steps
-            ends += [*range(start + every, end, every), end]
-            start = end
-        return ends
+        per_epoch, every = self.source.steps_per_epoch, self.config.log_every
+        spans = loop.spans(self.method.stages)
+        return [step for start, end, _ in spans for step in loop.interval_ends(start, end, per_epoch, every)]
 
     def template(self, step: int) -> TrainState:
         """A state with the structure of one stored at `step`."""

@@ -15,7 +15,7 @@ from aejax.runs import ending, opening, processes
 from aejax.runs import folder as folders
 from aejax.runs.board import Board, tensorboard
 from aejax.runs.console import Console, Quiet
-from aejax.runs.ending import EVALUATION_SEED as EVALUATION_SEED
+from aejax.runs.ending import EVALUATION_SEED
 from aejax.runs.folder import METRICS, TENSORBOARD
 from aejax.runs.interruption import Interrupted, Signalled, listening, raise_at_once
 from aejax.runs.run import Run

@@ -4,7 +4,7 @@ import dataclasses
 import functools
 import itertools
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -17,6 +17,9 @@ from aejax.training.parallel import Placement, make_placement
 from aejax.training.program import Prepare, Program
 from aejax.training.sources import Source
 from aejax.types import Batch, DataSpec, Key, Method, Stage, TrainState, UserError
+
+Call = Callable[[TrainState, int, int], tuple[TrainState, dict[str, Any], float]]
+"""(state, step, target) -> (state at `target`, means of the metrics, time at which the first call was on its way)."""
 
 # Folded into the base key for the inputs of a stage; see `program` for the other streams.
 _INPUTS = 2**30 + 2
@@ -77,8 +80,19 @@ def initial_state(method: Method, source: Source, spec: DataSpec, seed: int | ja
 
 def stage_index(stages: Sequence[Stage], step: int) -> int:
     """The stage whose optimiser states a state holds that was stored at `step`: at a boundary, the one that ends there."""
+    return next((index for index, (_, end, _) in enumerate(spans(stages)) if step <= end), len(stages) - 1)
+
+
+def spans(stages: Sequence[Stage]) -> list[tuple[int, int, Stage]]:
+    """(first step, step at its end, stage) of every stage."""
     ends = itertools.accumulate(stage.num_steps for stage in stages)
-    return next((index for index, end in enumerate(ends) if step <= end), len(stages) - 1)
+    return [(end - stage.num_steps, end, stage) for end, stage in zip(ends, stages, strict=True)]
+
+
+def interval_ends(start: int, end: int, steps_per_epoch: int, log_every: float) -> list[int]:
+    """The steps at which a stage that takes the steps from `start` to `end` yields; `log_every` in epochs."""
+    every = max(1, round(log_every * steps_per_epoch))
+    return [*range(start + every, end, every), end]
 
 
 def train(
@@ -117,32 +131,45 @@ def train(
     placement = make_placement(parallel, batch_size, members, devices)
     state = initial_state(method, source, spec, seed) if state is None else state
     begin = jax.vmap(states.begin_stage, in_axes=(0, None)) if members else states.begin_stage
-    first, start = int(np.ravel(state.step)[0]), 0
-    every = max(1, round(log_every * source.steps_per_epoch))
-    for stage in method.stages:
-        end = start + stage.num_steps
+    first = int(np.ravel(state.step)[0])
+    for start, end, stage in spans(method.stages):
         if max(first, start) < end:
             state = begin(state, stage) if first <= start else state
             call = _open_stage(stage, start, state, source, spec, placement, batch_size, members)
-            state, step = placement.place(state), max(first, start)
-            while step < end:
-                target = min(end, start + ((step - start) // every + 1) * every)
-                began = time.perf_counter()
-                state, metrics, called = call(state, step, target)
-                check_finite(metrics, stage.name, target)
-                yield Interval(
-                    state=placement.collect(state),
-                    step=target,
-                    epoch=target / source.steps_per_epoch,
-                    stage=stage.name,
-                    metrics=metrics,
-                    seconds=time.perf_counter() - began,
-                    examples=(target - step) * batch_size,
-                    seconds_to_call=called - began if step == max(first, start) else None,
-                )
-                step = target
-            state = placement.collect(state)
-        start = end
+            targets = interval_ends(start, end, source.steps_per_epoch, log_every)
+            state = yield from _train_stage(call, stage, state, max(first, start), targets, source, placement, batch_size)
+
+
+def _train_stage(
+    call: Call,
+    stage: Stage,
+    state: TrainState,
+    first: int,
+    targets: Sequence[int],
+    source: Source,
+    placement: Placement,
+    batch_size: int,
+) -> Generator[Interval, None, TrainState]:
+    """Trains from step `first` on, yields at each of `targets` that lies beyond, returns the last state."""
+    state, step = placement.place(state), first
+    for target in targets:
+        if target <= first:
+            continue
+        began = time.perf_counter()
+        state, metrics, called = call(state, step, target)
+        check_finite(metrics, stage.name, target)
+        yield Interval(
+            state=placement.collect(state),
+            step=target,
+            epoch=target / source.steps_per_epoch,
+            stage=stage.name,
+            metrics=metrics,
+            seconds=time.perf_counter() - began,
+            examples=(target - step) * batch_size,
+            seconds_to_call=called - began if step == first else None,
+        )
+        step = target
+    return placement.collect(state)
 
 
 def _open_stage(
@@ -154,7 +181,7 @@ def _open_stage(
     placement: Placement,
     batch_size: int,
     members: bool,
-) -> Callable[[TrainState, int, int], tuple[TrainState, dict[str, Any], float]]:
+) -> Call:
     """`_run_interval` for the stage that begins at step `start`: its data mapped, its program ready to compile."""
     if members and stage.inputs is not None:
         raise UserError(f'stage {stage.name!r} maps its inputs, to other codes for every member: train the members one by one')

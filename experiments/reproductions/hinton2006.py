@@ -9,7 +9,7 @@ from experiments.configs import ae
 from experiments.reproductions.baldi1989 import pca_errors
 from experiments.reproductions.base import Bench, Outcome, Part, Reproduction
 from experiments.reproductions.figures import Figure, Tolerance, over_examples, ratio
-from experiments.reproductions.parts import run_part
+from experiments.reproductions.parts import mean_on_validation, run_part
 
 SETTINGS = ((128, 1e-3), (256, 2e-3))
 """(batch size, learning rate)."""
@@ -24,7 +24,7 @@ def _train(bench: Bench, batch_size: int, learning_rate: float, seeds: tuple[int
 def _search(bench: Bench) -> tuple[tuple[int, float], list[dict[str, Any]]]:
     """The setting with the smaller squared error on validation, with one seed."""
     seeds = tuple(bench.seeds[:1])
-    errors = {each: float(_train(bench, *each, seeds).values['validation_squared_error'].mean()) for each in SETTINGS}
+    errors = {each: mean_on_validation(_train(bench, *each, seeds), 'squared_error') for each in SETTINGS}
     rows = [
         {'batch_size': size, 'learning_rate': rate, 'seed': seeds[0], 'validation_squared_error': error}
         for (size, rate), error in errors.items()

@@ -14,8 +14,7 @@ from aejax.types import TrainState
 from experiments.configs import sparse_ae
 from experiments.reproductions.base import Bench, Outcome, Part, Reproduction
 from experiments.reproductions.figures import Figure, Tolerance, over_examples, over_seeds
-from experiments.reproductions.parts import Values, metrics, run_part
-from experiments.reproductions.rifai2011_table import images
+from experiments.reproductions.parts import Values, classification_errors, inputs, mean_on_validation, run_part
 
 FACTORS = (1.0, 3.0)
 """Units kept in evaluation, as multiples of k."""
@@ -26,10 +25,10 @@ PROBE_EPOCHS = 40
 
 def measure(method: Any, dataset: Dataset, state: TrainState) -> Values:
     """Classification errors, each 0 or 1, [n]; the share of active units of each test code, [n], and of dead units."""
-    wrong = {name: value for name, value in metrics(method, dataset, state).items() if name.endswith('classification_error')}
-    codes = np.asarray(method.encode(state.params, state.mutables, images(dataset, 'test')))
+    codes = np.asarray(method.encode(state.params, state.mutables, inputs(dataset, 'test')))
     statistics = activation_statistics(codes)
-    return {**wrong, 'active_share': statistics.active_share, 'dead_share': np.asarray(statistics.dead.mean())}
+    shares = {'active_share': statistics.active_share, 'dead_share': np.asarray(statistics.dead.mean())}
+    return {**classification_errors(method, dataset, state), **shares}
 
 
 def config(factor: float, rate: float) -> ConfigDict:
@@ -51,8 +50,7 @@ def _search(bench: Bench) -> tuple[float, float, list[dict[str, Any]]]:
     rows = []
     for factor in FACTORS:
         for rate in RATES:
-            values = _train(bench, factor, rate, tuple(bench.seeds[:1])).values
-            error = float(values['validation_classification_error'].mean())
+            error = mean_on_validation(_train(bench, factor, rate, tuple(bench.seeds[:1])), 'classification_error')
             rows.append({'k_factor': factor, 'learning_rate': rate, 'seed': bench.seeds[0], 'validation_error': error})
     best = min(rows, key=lambda row: row['validation_error'])
     return best['k_factor'], best['learning_rate'], rows
@@ -62,7 +60,7 @@ def pixel_errors(dataset: Dataset) -> np.ndarray:
     """Test errors, 0 or 1, [n], of logistic regression on grey values in [0, 1]."""
     from sklearn.linear_model import LogisticRegression
 
-    x = {name: np.asarray(images(dataset, name)).reshape(len(dataset.split(name)['x']), -1) for name in ('train', 'test')}
+    x = {name: np.asarray(inputs(dataset, name)).reshape(len(dataset.split(name)['x']), -1) for name in ('train', 'test')}
     model = LogisticRegression(C=1.0, max_iter=300).fit(x['train'], dataset.split('train')['label'])
     return (model.predict(x['test']) != dataset.split('test')['label']).astype(np.float64)
 

@@ -16,8 +16,8 @@ from aejax.data import Dataset
 from aejax.evaluation.per_example import make_evaluator
 from aejax.files import write_bytes
 from aejax.runs import provenance
+from aejax.runs.ending import EVALUATION_SEED
 from aejax.runs.folder import plain
-from aejax.runs.train import EVALUATION_SEED
 from aejax.training import ensemble, loop
 from aejax.training.checkpoint import from_host, to_host
 from aejax.training.sources import Resident
@@ -82,7 +82,8 @@ def _train(
     """The states at the ends of the stages and the final one, and the seconds it all took; `spent` of them before."""
     began, last = time.perf_counter() - spent, method.stages[-1].name
     # A state that was pretrained before is that of the stage that ended there.
-    states = {stage.name: state for stage in method.stages if _end_of(method, stage.name) == int(np.ravel(state.step)[0])}
+    ends = {stage.name: end for _, end, stage in loop.spans(method.stages)}
+    states = {name: state for name, end in ends.items() if end == int(np.ravel(state.step)[0])}
     total = sum(stage.num_steps for stage in method.stages)
     choose = config.test_checkpoint == 'best'
     best = _Best(method, dataset, members) if choose else None
@@ -95,7 +96,7 @@ def _train(
         log_every=1.0 if choose else max(1.0, config.epochs / 6),
         members=members,
     ):
-        if interval.step == _end_of(method, interval.stage):
+        if interval.step == ends[interval.stage]:
             states[interval.stage] = from_host(to_host(interval.state))
             if file is not None and interval.stage != last:
                 write_pretrained(file, interval.state, time.perf_counter() - began)
@@ -104,12 +105,6 @@ def _train(
         bench.say(f'{label}: {_progress(interval, epochs, score)}, {time.perf_counter() - began:.0f} s')
     states[FINAL] = best.state if best is not None else states[last]
     return states, time.perf_counter() - began
-
-
-def _end_of(method: Method, name: str) -> int:
-    """The step at which the stage of this name ends."""
-    names = [stage.name for stage in method.stages]
-    return sum(stage.num_steps for stage in method.stages[: names.index(name) + 1])
 
 
 def _progress(interval: loop.Interval, epochs: tuple[int, int], score: np.ndarray | None) -> str:

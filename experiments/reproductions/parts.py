@@ -7,16 +7,19 @@ import pathlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 from ml_collections import ConfigDict
 
+from aejax import preprocessing
 from aejax.data import Dataset
 from aejax.evaluation.per_example import make_evaluator
 from aejax.files import replacing
+from aejax.runs.ending import EVALUATION_SEED
 from aejax.runs.folder import plain
 from aejax.runs.setup import build, load_data
-from aejax.runs.train import EVALUATION_SEED
-from aejax.types import Method, TrainState
+from aejax.types import Array, Method, TrainState
 from experiments.reproductions.base import Bench, Part
 from experiments.reproductions.members import FINAL, train_members, where
 
@@ -31,6 +34,21 @@ def metrics(method: Method, dataset: Dataset, state: TrainState, splits: Sequenc
         for split in splits
         for name, values in make_evaluator(method, dataset.spec, dataset.split(split), seed=EVALUATION_SEED)(state).items()
     }
+
+
+def classification_errors(method: Method, dataset: Dataset, state: TrainState) -> Values:
+    """Those of a softmax on the code, on validation and test, each 0 or 1, [n]."""
+    return {name: value for name, value in metrics(method, dataset, state).items() if name.endswith('classification_error')}
+
+
+def mean_on_validation(part: Part, metric: str) -> float:
+    """Mean of a metric over the validation examples and the seeds: what searches compare."""
+    return float(part.values[f'validation_{metric}'].mean())
+
+
+def inputs(dataset: Dataset, split: str, rows: slice | np.ndarray = slice(None)) -> Array:
+    """These rows of a split as a model sees them, [n, ...]; what dynamic binarisation draws is the same at every call."""
+    return preprocessing.to_model_space(jnp.asarray(dataset.split(split)['x'][rows]), dataset.spec, jax.random.key(0))
 
 
 def run_part(

@@ -8,15 +8,16 @@ import jax.numpy as jnp
 import numpy as np
 from ml_collections import ConfigDict
 
-from aejax import optimizers, preprocessing
+from aejax import optimizers
 from aejax.data import Dataset
 from aejax.evaluation import distances, jacobian
-from aejax.types import Array, Method, TrainState
+from aejax.losses.jacobian_forms import FORMS
+from aejax.types import Array, TrainState
 from aejax.visualization import curves
 from experiments.configs import cae, dae, rbm
 from experiments.reproductions.base import Bench, Outcome, Part, Reproduction
 from experiments.reproductions.figures import Figure, Tolerance, over_examples, ratio
-from experiments.reproductions.parts import Values, metrics, run_part
+from experiments.reproductions.parts import Values, classification_errors, inputs, mean_on_validation, run_part
 
 NUM_CENTRES, NUM_SPECTRA, NUM_COMPARED, NUM_RADII = 100, 50, 1_000, 20
 FINETUNE_EPOCHS = 60
@@ -55,17 +56,10 @@ SEVERAL_SEEDS = ('CAE', 'AE')
 """Whose figures the verdicts rest on."""
 
 
-def images(dataset: Dataset, split: str, num: int | None = None) -> Array:
-    """The first `num` inputs of a split, or all, grey."""
-    rows = {'x': jnp.asarray(dataset.split(split)['x'][:num])}
-    return preprocessing.prepare(rows, dataset.spec, jax.random.key(0))['x']
-
-
 def norms(method: Any, state: TrainState, x: Array) -> Array:
-    """||J_h(x)||_F, [B], of one layer of sigmoid units: sqrt(sum_j (h_j (1 - h_j))^2 sum_i W_ij^2)."""
+    """||J_h(x)||_F, [B], of one layer of sigmoid units, whose slopes are h (1 - h)."""
     h = method.encode(state.params, state.mutables, x)
-    kernel = method.filters(state.params, state.mutables)
-    return jnp.sqrt(jnp.square(h * (1 - h)) @ jnp.sum(jnp.square(kernel), axis=0))
+    return jnp.sqrt(FORMS['closed']([method.filters(state.params, state.mutables)], [h * (1 - h)]))
 
 
 def measure_code(method: Any, dataset: Dataset, state: TrainState) -> Values:
@@ -74,26 +68,19 @@ def measure_code(method: Any, dataset: Dataset, state: TrainState) -> Values:
     def encode(x: Array) -> Array:
         return method.encode(state.params, state.mutables, x)
 
-    x = images(dataset, 'test')
-    between = distances.between_examples(np.asarray(images(dataset, 'train', NUM_COMPARED)))
-    radii = np.linspace(0.02 * between.mean, 1.2 * between.largest, NUM_RADII, dtype=np.float32)
-    curve = jacobian.contraction_curve(encode, images(dataset, 'validation', NUM_CENTRES), radii, jax.random.key(3))
-    values = np.asarray(jacobian.singular_values(encode, images(dataset, 'validation', NUM_SPECTRA)))
+    x = inputs(dataset, 'test')
+    radii = distances.between_examples(inputs(dataset, 'train', slice(NUM_COMPARED))).radii(NUM_RADII)
+    curve = jacobian.contraction_curve(encode, inputs(dataset, 'validation', slice(NUM_CENTRES)), radii, jax.random.key(3))
+    spectrum = jacobian.mean_spectrum(encode, inputs(dataset, 'validation', slice(NUM_SPECTRA)))
     return {
         'norm': np.asarray(norms(method, state, x)),
         'saturation': np.asarray(jacobian.saturation(encode(x))),
         'radii': radii,
         'curve': curve['mean'],
         'curve_error': curve['standard_error'],
-        'spectrum': values.mean(axis=0),
-        'spectrum_error': values.std(axis=0, ddof=1) / np.sqrt(len(values)),
+        'spectrum': spectrum['mean'],
+        'spectrum_error': spectrum['standard_error'],
     }
-
-
-def measure(method: Method, dataset: Dataset, state: TrainState) -> Values:
-    """Classification errors on validation and test, each 0 or 1, [n]."""
-    values = metrics(method, dataset, state)
-    return {name: value for name, value in values.items() if name.endswith('classification_error')}
 
 
 def config(model: str, value: float, rate: float) -> ConfigDict:
@@ -108,7 +95,7 @@ def config(model: str, value: float, rate: float) -> ConfigDict:
 
 def _train(bench: Bench, model: str, value: float, rate: float, seeds: Sequence[int]) -> Part:
     name = f'{model}, {MODELS[model][0]} {value:g}, rate {rate:g}' if MODELS[model][0] else f'{model}, rate {rate:g}'
-    return run_part(bench, name, config(model, value, rate), measure, seeds, after={'train': measure_code})
+    return run_part(bench, name, config(model, value, rate), classification_errors, seeds, after={'train': measure_code})
 
 
 def _search(bench: Bench, model: str) -> tuple[float, float, list[dict[str, Any]]]:
@@ -116,7 +103,7 @@ def _search(bench: Bench, model: str) -> tuple[float, float, list[dict[str, Any]
     values, seeds, rows = MODELS[model][1], tuple(bench.seeds[:1]), []
 
     def error(value: float, rate: float) -> float:
-        found = float(_train(bench, model, value, rate, seeds).values['validation_classification_error'].mean())
+        found = mean_on_validation(_train(bench, model, value, rate, seeds), 'classification_error')
         rows.append({'model': model, 'value': value, 'finetuning_rate': rate, 'seed': seeds[0], 'validation_error': found})
         return found
 

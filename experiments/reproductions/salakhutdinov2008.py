@@ -3,11 +3,9 @@
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from ml_collections import ConfigDict
 
-from aejax import preprocessing
 from aejax.data import Dataset
 from aejax.evaluation import rbm_likelihood
 from aejax.models import rbm as machine
@@ -15,7 +13,7 @@ from aejax.types import Array, TrainState
 from experiments.configs import rbm
 from experiments.reproductions.base import Bench, Outcome, Part, Reproduction
 from experiments.reproductions.figures import Figure, Tolerance, over_examples, over_seeds
-from experiments.reproductions.parts import Values, run_part
+from experiments.reproductions.parts import Values, inputs, run_part
 
 NUM_CHAINS = 100
 # Gibbs steps from training images to the draws of the model with which the reverse chains begin.
@@ -24,10 +22,9 @@ SMALL = 20
 """Hidden units of the machine whose log Z is summed exactly."""
 
 
-def binary(dataset: Dataset, split: str, num: int | None = None) -> Array:
-    """The first `num` images of a split, or all, binarised by one seeded draw, [n, D]."""
-    rows = {'x': jnp.asarray(dataset.split(split)['x'][:num])}
-    x = preprocessing.prepare(rows, dataset.spec, jax.random.key(0))['x']
+def binary(dataset: Dataset, split: str, rows: slice = slice(None)) -> Array:
+    """These images of a split, binarised by one seeded draw, [n, D]."""
+    x = inputs(dataset, split, rows)
     return x.reshape(len(x), -1)
 
 
@@ -42,7 +39,7 @@ def measure(method: Any, dataset: Dataset, state: TrainState) -> Values:
         exact = rbm_likelihood.exact_log_z(params)
     else:
         burn, exact = jax.jit(machine.gibbs_chain, static_argnums=3), np.nan
-        samples = burn(params, burn_key, binary(dataset, 'train', NUM_CHAINS), BURN_IN)
+        samples = burn(params, burn_key, binary(dataset, 'train', slice(NUM_CHAINS)), BURN_IN)
     reverse = rbm_likelihood.reverse_ais(params, reverse_key, base, samples)
     found = {'exact': np.asarray(exact), 'minus_free_energy': -np.asarray(machine.free_energy(params, binary(dataset, 'test')))}
     for name, estimate in (('forward', forward), ('reverse', reverse)):

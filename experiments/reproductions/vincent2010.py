@@ -9,23 +9,16 @@ from ml_collections import ConfigDict
 from aejax import optimizers
 from aejax.data import Dataset
 from aejax.runs.setup import load_data
-from aejax.types import Method, TrainState
 from experiments.configs import stacked_ae
 from experiments.reproductions.base import Bench, Outcome, Part, Reproduction
 from experiments.reproductions.figures import Figure, Tolerance, over_examples
-from experiments.reproductions.parts import Values, metrics, run_part
+from experiments.reproductions.parts import classification_errors, mean_on_validation, run_part
 
 LEVELS = (0.1, 0.25)
 RATES = (0.03, 0.1)
 PRETRAINING_EPOCHS, FINETUNE_EPOCHS = 30, 60
 # The machine's: penalty C, and gamma as a multiple of 1 / (D var(x)).
 MACHINES = tuple((penalty, gamma) for penalty in (3.0, 10.0) for gamma in (0.5, 1.0, 2.0))
-
-
-def measure(method: Method, dataset: Dataset, state: TrainState) -> Values:
-    """Classification errors on validation and test, each 0 or 1, [n]."""
-    values = metrics(method, dataset, state)
-    return {name: value for name, value in values.items() if name.endswith('classification_error')}
 
 
 def config(level: float | None, rate: float) -> ConfigDict:
@@ -44,7 +37,7 @@ def _name(level: float | None) -> str:
 
 
 def _train(bench: Bench, level: float | None, rate: float, seeds: Sequence[int] | None = None) -> Part:
-    return run_part(bench, f'{_name(level)}, rate {rate:g}', config(level, rate), measure, seeds)
+    return run_part(bench, f'{_name(level)}, rate {rate:g}', config(level, rate), classification_errors, seeds)
 
 
 def _search(bench: Bench, levels: Sequence[float | None]) -> tuple[float | None, float, list[dict[str, Any]]]:
@@ -52,8 +45,7 @@ def _search(bench: Bench, levels: Sequence[float | None]) -> tuple[float | None,
     rows = []
     for level in levels:
         for rate in RATES:
-            values = _train(bench, level, rate, tuple(bench.seeds[:1])).values
-            error = float(values['validation_classification_error'].mean())
+            error = mean_on_validation(_train(bench, level, rate, tuple(bench.seeds[:1])), 'classification_error')
             row = {'model': _name(level), 'finetuning_rate': rate, 'seed': bench.seeds[0], 'validation_error': error}
             rows.append((error, level, rate, row))
     _, level, rate, _ = min(rows, key=lambda row: row[0])
