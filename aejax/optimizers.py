@@ -1,7 +1,8 @@
 """Optimisers from configs. The learning rate is a leaf of the optimiser's state, so that an ensemble can vary it by member."""
 
+import itertools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -17,6 +18,8 @@ SCHEDULES: dict[str, Callable[[int], optax.Schedule]] = {
     'cosine': lambda num_steps: optax.cosine_decay_schedule(1.0, max(num_steps, 1)),
     'linear': lambda num_steps: optax.linear_schedule(1.0, 0.0, max(num_steps, 1)),
 }
+PIECEWISE = 'piecewise'
+"""The schedule that the drops of a config describe: ((share of the updates after which it begins, factor), ...)."""
 
 
 def scale_by_adam(b1: float, b2: float, eps: float) -> optax.GradientTransformation:
@@ -69,9 +72,35 @@ def check_config(config: ConfigDict) -> None:
     """Raises UserError where an `optimizer` section names what does not exist, or a number is out of its range."""
     if config.name not in DIRECTIONS:
         raise UserError(f'optimizer.name is {config.name!r}; choose one of {", ".join(DIRECTIONS)}')
-    if config.schedule not in SCHEDULES:
-        raise UserError(f'optimizer.schedule is {config.schedule!r}; choose one of {", ".join(SCHEDULES)}')
+    if config.schedule not in (*SCHEDULES, PIECEWISE):
+        raise UserError(f'optimizer.schedule is {config.schedule!r}; choose one of {", ".join(SCHEDULES)}, {PIECEWISE}')
     check_ranges(config, RANGES, 'optimizer')
+    _check_drops(config)
+
+
+def _check_drops(config: ConfigDict) -> None:
+    """Raises UserError where `drops` are no ascending pairs, or go with another schedule."""
+    if bool(config.drops) != (config.schedule == PIECEWISE):
+        raise UserError(
+            f"optimizer.schedule={config.schedule!r} with optimizer.drops={config.drops}: 'piecewise' needs drops, no other"
+        )
+    if not all(isinstance(drop, tuple | list) and len(drop) == 2 for drop in config.drops):
+        raise UserError(f'optimizer.drops={config.drops} must be pairs (share of the training, factor of the learning rate)')
+    shares = [share for share, _ in config.drops]
+    ascending = all(first < second for first, second in itertools.pairwise(shares))
+    if not (ascending and all(0 < share < 1 and 0 <= factor < math.inf for share, factor in config.drops)):
+        raise UserError(f'optimizer.drops={config.drops}: shares must ascend between 0 and 1, factors be at least 0')
+
+
+def piecewise_schedule(drops: Sequence[tuple[float, float]], num_steps: int) -> optax.Schedule:
+    """1 up to the first drop, then the factor of the last drop that has begun; factors are of the rate, not of each other.
+
+    Args:
+        drops: (share, factor): the drop begins at update round(share * num_steps), counted from 0.
+        num_steps: of the whole training.
+    """
+    constants = [optax.constant_schedule(factor) for factor in (1.0, *(factor for _, factor in drops))]
+    return optax.join_schedules(constants, [round(share * num_steps) for share, _ in drops])
 
 
 def default_config(name: str = 'adam', learning_rate: float = 1e-3, schedule: str = 'constant') -> ConfigDict:
@@ -81,6 +110,8 @@ def default_config(name: str = 'adam', learning_rate: float = 1e-3, schedule: st
             'name': name,
             'learning_rate': learning_rate,
             'schedule': schedule,
+            # Of schedule 'piecewise': ((share of the training at which it begins, factor of the learning rate), ...).
+            'drops': (),
             'warmup_steps': 0,
             'clip_norm': 0.0,
             'b1': 0.9,
@@ -95,7 +126,8 @@ def from_config(config: ConfigDict, num_steps: int) -> optax.GradientTransformat
     """The optimiser of one phase that takes `num_steps` updates.
 
     update = -learning_rate * schedule(step) * direction(clip(gradient)); the schedule runs from 1 to its end value over
-    `num_steps`, after a linear warm-up of `warmup_steps`. `clip_norm` 0 means no clipping.
+    `num_steps`, after a linear warm-up of `warmup_steps`; that of 'piecewise' by `piecewise_schedule`. `clip_norm` 0 means no
+    clipping.
 
     Raises:
         UserError: on an unknown optimiser or schedule, a number out of its range, or a warm-up longer than the training.
@@ -103,7 +135,7 @@ def from_config(config: ConfigDict, num_steps: int) -> optax.GradientTransformat
     check_config(config)
     if config.warmup_steps > num_steps:
         raise UserError(f'optimizer.warmup_steps={config.warmup_steps} must be at most the {num_steps} steps of the training')
-    schedule = SCHEDULES[config.schedule](num_steps - config.warmup_steps)
+    schedule = _schedule(config, num_steps - config.warmup_steps)
     if config.warmup_steps:
         warmup = optax.linear_schedule(0.0, 1.0, config.warmup_steps)
         schedule = optax.join_schedules([warmup, schedule], [config.warmup_steps])
@@ -114,6 +146,10 @@ def from_config(config: ConfigDict, num_steps: int) -> optax.GradientTransformat
         return optax.chain(clip, DIRECTIONS[config.name](config), optax.scale_by_schedule(schedule), scale)
 
     return optax.inject_hyperparams(build)(learning_rate=config.learning_rate)
+
+
+def _schedule(config: ConfigDict, num_steps: int) -> optax.Schedule:
+    return piecewise_schedule(config.drops, num_steps) if config.schedule == PIECEWISE else SCHEDULES[config.schedule](num_steps)
 
 
 def num_steps(config: ConfigDict, spec: DataSpec) -> int:

@@ -21,6 +21,8 @@ Mutables = Mapping[str, Any]
 """What a forward pass changes beside the gradient: batch statistics, persistent chains."""
 Batch = Mapping[str, Any]
 """'x' [B, ...] in model space, and where the data has them 'label' [B] int32 and 'coordinates' [B, c]."""
+STREAMS = ('labelled', 'unlabelled')
+"""The streams of a nested batch, {'labelled': {'x', 'label'}, 'unlabelled': {'x'}}: what few labels make of a training split."""
 
 UNIT_INTERVAL_PREPROCESSING = ('scale', 'dynamic_binarisation', 'static_binarisation')
 """Stored as uint8; the model input is x / 255, or a Bernoulli draw with that mean."""
@@ -130,6 +132,8 @@ class Method(Protocol):
     posterior(params, mutables, x) -> (mean, log_variance)    of the diagonal Gaussian q(z given x), each [B, d]
     likelihood(params, mutables, z, x) -> [B]                 log p(x given z) in nats
     prior_log_prob(params, mutables, z) -> [B]                log p(z) in nats
+    sample_prior(params, mutables, key, num) -> [num, d]      z from the prior
+    propose(params, mutables, key, x, num) -> (z, log_q)      z [num, B, d] from q(z given x), log q(z given x) [num, B] in nats
     filters(params, mutables) -> [D, m] or None               weights from the input to the first layer's m units; None where
                                                               they are no such matrix (convolutions)
     corrupt(params, mutables, key, x) -> [B, ...]             x as the model was given it in training
@@ -137,6 +141,12 @@ class Method(Protocol):
     regenerate(params, mutables, key, x) -> [B, ...]          up to the top code of x, down again with every layer drawn
     free_energy(params, mutables, x) -> [B]                   -log p(x) - log Z in nats
     decoding_errors(params, mutables, x, z) -> {name: [B]}    reconstruction errors of x from the code z
+    class_logits(params, mutables, x) -> [B, classes]         log p(y given x) of every class y, but for a constant an example
+    conditional_encode(params, mutables, x, label) -> [B, d]  the code of x given its class [B]
+    conditional_decode(params, mutables, z, label) -> [B, ...]      mean of p(x given y, z), in model space
+    conditional_sample(params, mutables, key, label) -> [B, ...]    means of p(x given y, z) for z drawn from the prior
+    streams: tuple of names                                   `STREAMS` of a method that trains on batches of both; without it,
+                                                              batches are flat
     encoder_groups, decoder_groups: tuples of names           the groups behind encode and decode, where they are not 'encoder'
                                                               and 'decoder'
     """

@@ -26,6 +26,7 @@ from absl import flags
 from ml_collections import ConfigDict
 
 from aejax import methods
+from aejax.data.labels import split_labels
 from aejax.files import write_json
 from aejax.runs import provenance
 from aejax.runs.console import table
@@ -35,7 +36,8 @@ from aejax.training.parallel import make_placement
 from aejax.training.sources import Resident
 from aejax.types import Array, DataSpec
 from experiments import cli
-from experiments.configs import ae, cae, dae, stacked_ae, vae
+from experiments.configs import ae, cae, dae, m2, stacked_ae, vae
+from experiments.likelihood_speed import decoder_matmul_runner, likelihood_runner
 from experiments.torch_vae import torch_runner
 
 _ROUNDS = flags.DEFINE_integer('rounds', 15, 'how many times everything is timed', lower_bound=1)
@@ -43,7 +45,7 @@ _OUTPUT = flags.DEFINE_string('output', None, 'where the JSON goes (default expe
 _TABLE = flags.DEFINE_bool('table', False, "print README's table from what was measured before")
 _STARTUP = flags.DEFINE_bool('startup', True, 'time starts of the main job, cold and warm, too')
 
-SPEC = DataSpec('noise of the shape of mnist', (28, 28, 1), 'scale', num_examples=20_000)
+SPEC = DataSpec('noise of the shape of mnist', (28, 28, 1), 'scale', num_classes=10, num_examples=20_000)
 Runner = Callable[[int], None]
 """Takes a number of training steps and comes back when they are done."""
 
@@ -69,10 +71,27 @@ def ae_config(method: str, form: str = 'auto') -> ConfigDict:
     return config
 
 
+def m2_config(gradient: str) -> ConfigDict:
+    """The semi-supervised model of ten classes with the widths, the activation and the batch of `vae_config`."""
+    config, model = m2.get_config('mnist'), vae_config().model
+    config.gradient = gradient
+    config.model.hidden, config.model.latents, config.model.activation = model.hidden, model.latents, model.activation
+    config.classifier_hidden, config.batch_size = model.hidden, vae_config().batch_size
+    return config
+
+
+def training_data(config: ConfigDict) -> Mapping[str, Any]:
+    """Images, or the two streams of a config with few labels; those are noise, too."""
+    if not config.data.num_labelled:
+        return {'x': images()}
+    label = np.arange(SPEC.num_examples, dtype=np.int32) % SPEC.num_classes
+    return split_labels({'x': images(), 'label': label}, config.data.num_labelled, 0, SPEC.num_classes)
+
+
 def method_runner(config: ConfigDict, stage_index: int = 0) -> Runner:
     """The very program that a run executes in one of its stages: shuffle, gather, scale, forward, backward, update."""
     method = methods.build(config, SPEC)
-    source, stage = Resident({'x': images()}, config.batch_size), method.stages[stage_index]
+    source, stage = Resident(training_data(config), config.batch_size), method.stages[stage_index]
     placement = make_placement('jit', config.batch_size)
     state = states.begin_stage(loop.initial_state(method, source, SPEC, 0), stage)
     staged, prepare = source.mapped(stage, state.params, _prepare, jax.random.key(0))
@@ -171,7 +190,11 @@ def measure(rounds: int) -> tuple[dict[str, list[float]], dict[str, dict[str, An
     """Seconds a step by name, and the figures with what they ought to reach."""
     runners: dict[str, tuple[Runner, int]] = {
         'vae': (method_runner(vae_config()), 150),
+        'm2': (method_runner(m2_config('exact')), 30),
+        'm2_sampled': (method_runner(m2_config('sampled')), 50),
         'vae_matmuls': (matmul_runner(128, [(784, 500), (500, 40), (20, 500), (500, 784)]), 150),
+        'likelihood': (likelihood_runner(SPEC), 1),
+        'likelihood_matmuls': (decoder_matmul_runner(SPEC), 1),
         'ae': (method_runner(ae_config('ae')), 100),
         'ae_matmuls': (matmul_runner(100, [(784, 1000), (1000, 784)]), 100),
         'dae': (method_runner(dae.get_config('mnist')), 100),
@@ -192,6 +215,12 @@ def measure(rounds: int) -> tuple[dict[str, list[float]], dict[str, dict[str, An
     figures = {
         'VAE 784-500-20: images/s': {'value': 128 / statistics.median(seconds['vae'])},
         'VAE: share of the matmul limit': {'value': ratio(seconds, 'vae_matmuls', 'vae'), 'at_least': 0.65},
+        'M2 step / VAE step, ten classes, gradient from all': {'value': ratio(seconds, 'm2', 'vae')},
+        'M2 step / VAE step, ten classes, gradient from one': {'value': ratio(seconds, 'm2_sampled', 'vae'), 'at_most': 4},
+        'log p(x) from 5,000 samples: share of the matmul limit': {
+            'value': ratio(seconds, 'likelihood_matmuls', 'likelihood'),
+            'at_least': 0.5,
+        },
         'AE 784-1000 tied: images/s': {'value': 100 / statistics.median(seconds['ae'])},
         'AE: share of the matmul limit': {'value': ratio(seconds, 'ae_matmuls', 'ae')},
         "CAE: images/s over the AE's": {'value': ratio(seconds, 'ae', 'cae_closed'), 'at_least': 0.5},

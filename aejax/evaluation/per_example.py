@@ -26,12 +26,22 @@ def padded_batches(split: Batch, batch_size: int) -> Batch:
     return jax.tree.map(pad, split)
 
 
+def evaluation_key(seed: int) -> Key:
+    """The key of an evaluation with this seed."""
+    return jax.random.fold_in(jax.random.key(seed), _EVALUATION)
+
+
+def batch_keys(key: Key, index: Array | int) -> Key:
+    """Two keys of a batch: of its dynamic binarisation, so that all who evaluate see the same pixels, and of all else."""
+    return jax.random.split(jax.random.fold_in(key, index))
+
+
 def evaluate_batches(method: Method, spec: DataSpec, state: TrainState, batches: Batch, key: Key) -> Mapping[str, Array]:
     """Per-example metrics [batches * B] of prepared `batches` [batches, B, ...]; batch i draws from fold_in(key, i)."""
 
     def one(indexed: tuple[Array, Batch]) -> Mapping[str, Array]:
         index, batch = indexed
-        prepare_key, evaluate_key = jax.random.split(jax.random.fold_in(key, index))
+        prepare_key, evaluate_key = batch_keys(key, index)
         context = Context(key=evaluate_key, step=state.step, hparams=state.hparams, train=False)
         return method.evaluate(state.params, state.mutables, preprocessing.prepare(batch, spec, prepare_key), context)
 
@@ -52,7 +62,7 @@ def make_evaluator(
     batches = padded_batches(split, min(batch_size, count))
 
     def run(state: TrainState, batches: Batch) -> Mapping[str, Array]:
-        return evaluate_batches(method, spec, state, batches, jax.random.fold_in(jax.random.key(seed), _EVALUATION))
+        return evaluate_batches(method, spec, state, batches, evaluation_key(seed))
 
     compiled = jax.jit(jax.vmap(run, in_axes=(0, None)) if members else run)
 

@@ -19,6 +19,7 @@ import optax
 from ml_collections import ConfigDict
 
 from aejax import optimizers
+from aejax.losses.classification import classification
 from aejax.types import Array, Batch, Context, DataSpec, Key, LossOutput, Method, Mutables, Params, Phase, Stage, UserError
 
 TARGETS = ('none', 'classify', 'probe', 'reconstruct')
@@ -94,12 +95,12 @@ class Classifier(_Extended):
 
     def classify_loss(self, params: Params, mutables: Mutables, batch: Batch, context: Context) -> LossOutput:
         """Mean over the batch of -log p(y given x), nats."""
-        figures = _classification(self.class_logits(params, mutables, batch['x']), batch['label'])
+        figures = classification(self.class_logits(params, mutables, batch['x']), batch['label'])
         return LossOutput(jnp.mean(figures['classification_nll']), figures)
 
     def probe_loss(self, params: Params, mutables: Mutables, batch: Batch, context: Context) -> LossOutput:
         """As `classify_loss`, of a batch of `codes`."""
-        figures = _classification(_logits(params, batch['x']), batch['label'])
+        figures = classification(_logits(params, batch['x']), batch['label'])
         return LossOutput(jnp.mean(figures['classification_nll']), figures)
 
     def evaluate(self, params: Params, mutables: Mutables, batch: Batch, context: Context) -> Mapping[str, Array]:
@@ -107,20 +108,13 @@ class Classifier(_Extended):
 
         The latter are there to watch pretraining by: once the encoder is moved they are those of a decoder that does not follow.
         """
-        figures = _classification(self.class_logits(params, mutables, batch['x']), batch['label'])
+        figures = classification(self.class_logits(params, mutables, batch['x']), batch['label'])
         return {**self.base.evaluate(params, mutables, batch, context), **figures}
 
 
 def _logits(params: Params, code: Array) -> Array:
     """W h + b."""
     return code @ params['classifier']['kernel'] + jnp.expand_dims(params['classifier']['bias'], 0)
-
-
-def _classification(logits: Array, label: Array) -> dict[str, Array]:
-    """-log p(y given x), nats, and whether the likeliest class is wrong, each [B]."""
-    wrong = (jnp.argmax(logits, axis=-1) != label).astype(jnp.float32)
-    nll = optax.softmax_cross_entropy_with_integer_labels(logits, label)
-    return {'classification_nll': nll, 'classification_error': wrong}
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,17 +1,21 @@
 """Variational autoencoder: minimise -ELBO = -E_q[log p(x given z)] + beta KL(q(z given x), p(z)).
 
-q is a diagonal Gaussian from the encoder, p(z) = N(0, I); z = mu + sigma * eps is reparameterised, the expectation is the mean
-over L samples, the KL is in closed form. p(x given z) is Bernoulli (from logits) or Gaussian with one fixed or learned variance.
+q is a diagonal Gaussian from the encoder; z = mu + sigma * eps is reparameterised, the expectation is the mean over L samples.
+p(x given z) is Bernoulli (from logits) or Gaussian with one fixed or learned variance. p(z) is N(0, I), with the KL in closed
+form, or a learned mixture of Gaussians or a VampPrior, where it is the mean of log q(z given x) - log p(z) over the same samples.
+
+Against codes that are given up early in training: beta may grow in a line from 0 (warm-up), and each dimension may have a number
+of nats for which it pays nothing (free bits).
 
 Source: Kingma & Welling 2014, https://arxiv.org/abs/1312.6114; beta: Higgins et al. 2017,
-https://openreview.net/forum?id=Sy2fzU9gl.
+https://openreview.net/forum?id=Sy2fzU9gl; the rest: `aejax.losses.elbo`, `aejax.priors`.
 """
 
 import dataclasses
 import functools
 import math
 from collections.abc import Mapping
-from typing import Literal
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
@@ -19,13 +23,19 @@ import optax
 from ml_collections import ConfigDict
 
 from aejax import optimizers
-from aejax.distributions import bernoulli, normal
-from aejax.losses.elbo import elbo
+from aejax.distributions import normal
+from aejax.losses.elbo import elbo, kl_with_free_bits, warmed_up
 from aejax.losses.reconstruction import squared_error
-from aejax.models import gaussian
+from aejax.models import gaussian, observation
 from aejax.models.gaussian import GaussianAutoencoder
+from aejax.models.observation import Observation
+from aejax.priors import prior
+from aejax.priors.prior import Prior
 from aejax.settings import check_ranges
 from aejax.types import Array, Batch, Context, DataSpec, Key, LossOutput, Mutables, Params, Phase, Stage, UserError
+
+# Folded into the key of `init` for the prior; the model takes the key as it is, so that it begins alike under every prior.
+_PRIOR = 2**30 + 4
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,61 +44,68 @@ class VAE:
 
     Attributes:
         model: encoder and decoder.
-        family: of p(x given z), 'bernoulli' or 'gaussian'.
-        log_variance: of a Gaussian p(x given z): where it starts, or stays.
-        learns_variance: whether one log-variance, shared by all dimensions, is learned as the group 'likelihood'.
+        observation: p(x given z), from the decoder's pre-activation.
+        prior: p(z).
         num_samples: L.
+        warmup_steps: until beta has its value; 0 for none.
+        hparams: 'beta', and 'free_bits' (nats a dimension) where there are any.
     """
 
     model: GaussianAutoencoder
-    family: str
-    log_variance: float
-    learns_variance: bool
+    observation: Observation
+    prior: Prior
     num_samples: int
     optimizer: optax.GradientTransformation
     num_steps: int
     hparams: Mapping[str, float]
+    warmup_steps: int = 0
     selection: tuple[str, Literal['min', 'max']] = ('elbo', 'max')
 
     @functools.cached_property
     def stages(self) -> tuple[Stage, ...]:
         """One stage of one phase."""
-        groups = ('encoder', 'decoder', 'likelihood') if self.learns_variance else ('encoder', 'decoder')
-        return (Stage('train', (Phase('elbo', self.loss, groups, self.optimizer),), self.num_steps),)
+        return (Stage('train', (Phase('elbo', self.loss, self.groups, self.optimizer),), self.num_steps),)
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """All groups of parameters."""
+        return ('encoder', 'decoder', *self.observation.groups, *self.prior.groups)
 
     def init(self, key: Key, batch: Batch) -> tuple[Params, Mutables]:
         """Random kernels (Glorot-uniform in perceptrons, He-normal in convolutions), zero biases; no mutables."""
-        params = self.model.init(key, batch['x'])
-        if self.learns_variance:
-            params = {**params, 'likelihood': {'log_variance': jnp.asarray(self.log_variance, jnp.float32)}}
-        return params, {}
-
-    def log_likelihood(self, params: Params, linear: Array, x: Array) -> Array:
-        """log p(x given z) [B], nats, from the decoder's pre-activation g(z) [B, ...]."""
-        if self.family == 'bernoulli':
-            return bernoulli.log_prob(x, linear)
-        log_variance = params['likelihood']['log_variance'] if self.learns_variance else self.log_variance
-        return normal.log_prob(x, self.model.mean(linear), jnp.full_like(x, log_variance))
+        params = {**self.model.init(key, batch['x']), **self.observation.init()}
+        return ({**params, **self.prior.init(jax.random.fold_in(key, _PRIOR))} if self.prior.groups else params), {}
 
     def bound(self, params: Params, x: Array, key: Key, beta: Array | float) -> dict[str, Array]:
         """elbo = log_likelihood - beta kl, and its terms: each [B], nats; the expectation over L samples of z."""
         mean, log_variance = self.model.posterior(params, x)
 
-        def log_likelihood_of_one(key: Key) -> Array:
+        def terms_of_one(key: Key) -> dict[str, Array]:
             z = normal.sample(key, mean, log_variance)
-            return self.log_likelihood(params, self.model.decode_linear(params, z), x)
+            terms = {'log_likelihood': self.observation.log_prob(params, x, self.model.decode_linear(params, z))}
+            if self.prior.kind != 'standard':
+                terms['kl'] = normal.log_prob(z, mean, log_variance) - self.prior.log_prob(params, z)
+            return terms
 
         if self.num_samples == 1:
-            log_likelihood = log_likelihood_of_one(key)
+            terms = terms_of_one(key)
         else:
-            log_likelihood = jnp.mean(jax.vmap(log_likelihood_of_one)(jax.random.split(key, self.num_samples)), axis=0)
-        kl = normal.kl_standard(mean, log_variance)
-        return {'elbo': elbo(log_likelihood, kl, beta), 'log_likelihood': log_likelihood, 'kl': kl}
+            samples = jax.vmap(terms_of_one)(jax.random.split(key, self.num_samples))
+            terms = {name: jnp.mean(values, axis=0) for name, values in samples.items()}
+        if self.prior.kind == 'standard':
+            terms['kl'] = normal.kl_standard(mean, log_variance)
+        return {'elbo': elbo(terms['log_likelihood'], terms['kl'], beta), **terms}
 
     def loss(self, params: Params, mutables: Mutables, batch: Batch, context: Context) -> LossOutput:
-        """Mean over the batch of -(log_likelihood - beta kl)."""
-        terms = self.bound(params, batch['x'], context.key, context.hparams['beta'])
+        """Mean over the batch of -(log_likelihood - beta kl), with `kl_with_free_bits` for the KL where there are any."""
+        beta = context.hparams['beta']
+        if self.warmup_steps:
+            beta = warmed_up(beta, context.step, self.warmup_steps)
+        terms = self.bound(params, batch['x'], context.key, beta)
         loss = -jnp.mean(terms['elbo'])
+        if 'free_bits' in context.hparams:
+            kl = normal.kl_standard_by_dimension(*self.model.posterior(params, batch['x']))
+            loss = beta * kl_with_free_bits(kl, context.hparams['free_bits']) - jnp.mean(terms['log_likelihood'])
         return LossOutput(loss, {name: terms[name] for name in ('log_likelihood', 'kl')})
 
     def evaluate(self, params: Params, mutables: Mutables, batch: Batch, context: Context) -> Mapping[str, Array]:
@@ -113,43 +130,63 @@ class VAE:
         return self.model.filters(params)
 
     def sample(self, params: Params, mutables: Mutables, key: Key, num: int) -> Array:
-        """Means of p(x given z) for z drawn from N(0, I)."""
-        return self.model.decode(params, jax.random.normal(key, (num, self.model.latents)))
+        """Means of p(x given z) for z drawn from the prior."""
+        return self.model.decode(params, self.prior.sample(params, key, num))
+
+    def sample_prior(self, params: Params, mutables: Mutables, key: Key, num: int) -> Array:
+        """z from the prior, [num, d]."""
+        return self.prior.sample(params, key, num)
 
     def posterior(self, params: Params, mutables: Mutables, x: Array) -> tuple[Array, Array]:
         """(mean, log_variance) of q(z given x)."""
         return self.model.posterior(params, x)
 
+    def propose(self, params: Params, mutables: Mutables, key: Key, x: Array, num: int) -> tuple[Array, Array]:
+        """z from q(z given x), [num, B, d], and log q(z given x), [num, B], nats."""
+        return normal.propose(key, *self.model.posterior(params, x), num)
+
     def likelihood(self, params: Params, mutables: Mutables, z: Array, x: Array) -> Array:
         """log p(x given z), [B], nats."""
-        return self.log_likelihood(params, self.model.decode_linear(params, z), x)
+        return self.observation.log_prob(params, x, self.model.decode_linear(params, z))
 
     def prior_log_prob(self, params: Params, mutables: Mutables, z: Array) -> Array:
-        """log N(z; 0, I), [B], nats."""
-        return normal.log_prob(z, jnp.zeros_like(z), jnp.zeros_like(z))
+        """log p(z), [B], nats."""
+        return self.prior.log_prob(params, z)
+
+
+def parts(config: ConfigDict, spec: DataSpec) -> dict[str, Any]:
+    """The fields of `VAE` from a config that its relatives share: all but hparams and warm-up.
+
+    Raises:
+        UserError: on a likelihood or prior that does not exist or does not fit data or output, or fewer than one sample.
+    """
+    check_ranges(config, {'num_samples': (1, math.inf)})
+    num_steps = optimizers.num_steps(config, spec)
+    model = gaussian.from_config(config.model, spec)
+    return {
+        'model': model,
+        'observation': observation.from_config(config.likelihood, config.model.output),
+        'prior': prior.from_config(config.prior, spec, config.model.latents, model.posterior),
+        'num_samples': config.num_samples,
+        'optimizer': optimizers.from_config(config.optimizer, num_steps),
+        'num_steps': num_steps,
+    }
 
 
 def build(config: ConfigDict, spec: DataSpec) -> VAE:
     """The variational autoencoder of `config`.
 
     Raises:
-        UserError: on a likelihood that does not exist or does not fit the data or the output, fewer than one sample, or a
-            negative beta.
+        UserError: as from `parts`; on a negative beta, a warm-up longer than the training, or free bits without a closed form.
     """
-    likelihood = config.likelihood
-    if likelihood.family not in ('bernoulli', 'gaussian'):
-        raise UserError(f"likelihood.family is {likelihood.family!r}; choose 'bernoulli' or 'gaussian'")
-    if likelihood.family == 'bernoulli' and config.model.output != 'sigmoid':
-        raise UserError("likelihood.family='bernoulli' needs model.output='sigmoid'")
-    check_ranges(config, {'num_samples': (1, math.inf), 'beta': (0.0, math.inf)})
-    num_steps = optimizers.num_steps(config, spec)
-    return VAE(
-        model=gaussian.from_config(config.model, spec),
-        family=likelihood.family,
-        log_variance=likelihood.log_variance,
-        learns_variance=likelihood.family == 'gaussian' and likelihood.learns_variance,
-        num_samples=config.num_samples,
-        optimizer=optimizers.from_config(config.optimizer, num_steps),
-        num_steps=num_steps,
-        hparams={'beta': config.beta},
-    )
+    check_ranges(config, {'beta': (0.0, math.inf), 'free_bits': (0.0, math.inf), 'warmup_epochs': (0, math.inf)})
+    if config.warmup_epochs > config.epochs:
+        raise UserError(f'warmup_epochs={config.warmup_epochs} must be at most the {config.epochs} epochs of the training')
+    if config.free_bits and config.prior.kind != 'standard':
+        raise UserError(
+            f"free_bits are given by dimension, which prior.kind={config.prior.kind!r} has no KL for; set it to 'standard'"
+        )
+    fields = parts(config, spec)
+    warmup_steps = config.warmup_epochs * (fields['num_steps'] // config.epochs)
+    hparams = {'beta': config.beta, **({'free_bits': config.free_bits} if config.free_bits else {})}
+    return VAE(**fields, hparams=hparams, warmup_steps=warmup_steps)

@@ -1,10 +1,13 @@
 """The end of a run: test figures, pictures, summary, report."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from ml_collections import ConfigDict
 
 from aejax.data import Dataset
+from aejax.evaluation.importance_sampling import is_evaluable
 from aejax.evaluation.per_example import make_evaluator
 from aejax.evaluation.summary import summarise
 from aejax.files import write_json
@@ -14,6 +17,7 @@ from aejax.runs.codes import code_figures
 from aejax.runs.console import metrics_table
 from aejax.runs.figures import write_figures
 from aejax.runs.folder import CHECKPOINTS, FIGURES, METRICS, REPORT, SUMMARY
+from aejax.runs.likelihood import likelihood_figures, likelihood_table, num_importance_samples
 from aejax.runs.run import Run
 from aejax.training.loop import NonFiniteError
 from aejax.types import Method, TrainState
@@ -26,6 +30,17 @@ def final_figures(method: Method, dataset: Dataset, state: TrainState, split: st
     """{'mean', 'standard_error', 'n'} of every metric of the method over a whole split."""
     values = make_evaluator(method, dataset.spec, dataset.split(split), seed=EVALUATION_SEED)(state)
     return {name: summarise(value) for name, value in values.items()}
+
+
+def final_likelihood(
+    method: Method, dataset: Dataset, state: TrainState, split: str, config: ConfigDict, say: Callable[[str], None]
+) -> dict[str, Any]:
+    """What a config asks for of `likelihood_figures`, as a part of the summary: {} where that is nothing."""
+    num_samples = num_importance_samples(config)
+    if num_samples and is_evaluable(method):
+        say(f'log p(x) of the {split} split from {num_samples:,} samples an example')
+    found = likelihood_figures(method, dataset, state, split, num_samples, EVALUATION_SEED)
+    return {'likelihood': found} if found else {}
 
 
 def finish(run: Run, state: TrainState) -> dict[str, Any]:
@@ -61,6 +76,7 @@ def _summary(run: Run, state: TrainState) -> dict[str, Any]:
         'split': 'test',
         'metrics': final_figures(run.method, run.dataset, state, 'test'),
         'code': code_figures(run.method, run.dataset, state, 'test'),
+        **final_likelihood(run.method, run.dataset, state, 'test', run.config, run.console.say),
         'checkpoint': run.config.test_checkpoint,
         'steps': run.total_steps,
         'epochs': run.total_steps / run.source.steps_per_epoch,
@@ -87,4 +103,6 @@ def conclude(run: Run, summary: dict[str, Any]) -> None:
     metrics = summary.get('metrics', {})
     if metrics:
         run.console.say('\n' + metrics_table('test metric', metrics))
+    if likelihood := summary.get('likelihood'):
+        run.console.say('\n' + likelihood_table('test', likelihood))
     run.console.say(f'\nreport: {run.folder / REPORT}')

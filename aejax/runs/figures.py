@@ -22,6 +22,7 @@ DRAWN = (
     'denoising',
     'samples',
     'regenerated',
+    'analogies',
     'manifold',
     'latent_map',
     'filters',
@@ -120,6 +121,18 @@ class Pictures:
         x = self.x[:NUM_COLUMNS]
         drawn = [self.call('regenerate', jax.random.key(seed), x) for seed in range(NUM_COLUMNS - 1)]
         return images.image_grid(np.concatenate([x, *drawn]), columns=NUM_COLUMNS, limits=self.limits)
+
+    def analogies(self) -> Any:
+        """Test images, one of each class, and the style of each with every class there is."""
+        if not hasattr(self.method, 'conditional_decode') or not self.dataset.spec.is_image or self.label is None:
+            return None
+        first = np.unique(self.label, return_index=True)[1][:NUM_COLUMNS]
+        x, classes = self.x[first], np.arange(self.dataset.spec.num_classes, dtype=np.int32)[:NUM_COLUMNS]
+        styles = self.call('conditional_encode', x, self.label[first])
+        pairs = np.repeat(styles, len(classes), axis=0), np.tile(classes, len(x))
+        drawn = self.call('conditional_decode', *pairs).reshape(len(x), len(classes), *x.shape[1:])
+        grid = np.concatenate([x[:, None], drawn], axis=1).reshape(-1, *x.shape[1:])
+        return images.image_grid(grid, columns=1 + len(classes), limits=self.limits)
 
     def _small_jacobian(self) -> bool:
         return self.codes is not None and self.x[0].size * self.codes[0].size <= LARGEST_JACOBIAN

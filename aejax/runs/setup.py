@@ -12,7 +12,9 @@ from ml_collections import ConfigDict
 
 from aejax import data, methods
 from aejax.data import Dataset
+from aejax.data.labels import training_data
 from aejax.files import flatten
+from aejax.runs.likelihood import num_importance_samples
 from aejax.training import loop
 from aejax.training.parallel import make_placement
 from aejax.training.sources import Resident, Source, stream_of
@@ -52,11 +54,13 @@ def check(config: ConfigDict) -> None:
     for name in ('log_every', 'checkpoint_every'):
         if not 0 < getattr(config, name) <= 1e9:
             raise UserError(f'{name}={getattr(config, name)} must be a positive number of epochs')
-    for name, seed in (('seed', config.seed), ('data.seed', config.data.seed)):
+    label_seed = config.data.get('label_seed', 0)
+    for name, seed in (('seed', config.seed), ('data.seed', config.data.seed), ('data.label_seed', label_seed)):
         if not 0 <= seed < 2**32:
             raise UserError(f'{name}={seed} must lie between 0 and {2**32 - 1}')
     if config.test_checkpoint not in ('last', 'best'):
         raise UserError(f"test_checkpoint is {config.test_checkpoint!r}; choose 'last' or 'best'")
+    num_importance_samples(config)
     make_placement(config.parallel, config.batch_size)
 
 
@@ -74,11 +78,17 @@ def load_data(config: ConfigDict, folders: Folders = Folders()) -> Dataset:
 
 
 def make_source(config: ConfigDict, dataset: Dataset) -> Source:
-    """The training split as the loop takes it."""
-    split = dataset.split('train')
-    if config.data.streaming:
-        return stream_of(split, config.batch_size, config.seed)
-    return Resident(split, config.batch_size)
+    """The training split as the loop takes it: flat, or with `data.num_labelled` labels in two streams.
+
+    Raises:
+        UserError: where the data has not so many labels, or is to be streamed.
+    """
+    num_labelled = config.data.get('num_labelled', 0)
+    if not config.data.streaming:
+        return Resident(training_data(dataset, num_labelled, config.data.get('label_seed', 0)), config.batch_size)
+    if num_labelled:
+        raise UserError('data.num_labelled makes two streams of data in memory: set data.streaming=False')
+    return stream_of(dataset.split('train'), config.batch_size, config.seed)
 
 
 def build(config: ConfigDict, dataset: Dataset) -> Method:
@@ -90,6 +100,8 @@ def build(config: ConfigDict, dataset: Dataset) -> Method:
     """
     with complete(config):
         method = methods.build(config, dataset.spec)
+    if config.data.get('num_labelled', 0) and not hasattr(method, 'streams'):
+        raise UserError(f'data.num_labelled is for semi-supervised methods, and {config.method} is none: set data.num_labelled=0')
     check_memory(method, make_source(config, dataset), dataset.spec)
     return method
 

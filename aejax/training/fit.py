@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from aejax.data import Dataset
+from aejax.data.labels import training_data
 from aejax.evaluation.per_example import make_evaluator
 from aejax.training import ensemble, loop
 from aejax.training.sources import Resident
@@ -36,6 +37,8 @@ def fit(
     hparams: Mapping[str, Sequence[float]] | None = None,
     log_every: float = 1.0,
     parallel: str = 'jit',
+    num_labelled: int = 0,
+    label_seed: int = 0,
 ) -> Fit:
     """Trains `method` on the training split of `dataset`, looking at the validation split at every logging interval.
 
@@ -48,6 +51,8 @@ def fit(
         hparams: name -> one value for each member ('learning_rate', 'beta', ...).
         log_every: epochs between two rows.
         parallel: 'jit' or 'pmap'.
+        num_labelled: labels that a semi-supervised method is given, see `aejax.data.labels`; its config's `data.num_labelled`.
+        label_seed: which.
 
     Raises:
         UserError: on settings that cannot be.
@@ -55,7 +60,9 @@ def fit(
     """
     if hparams and seeds is None:
         raise UserError('hparams has one value for each member of an ensemble: give seeds as well')
-    source, members = Resident(dataset.split('train'), batch_size), seeds is not None
+    if hasattr(method, 'streams') != bool(num_labelled):
+        raise UserError('num_labelled is for semi-supervised methods, which need it, and for no other')
+    source, members = Resident(training_data(dataset, num_labelled, label_seed), batch_size), seeds is not None
     if seeds is not None:
         state = ensemble.initial_states(method, source, dataset.spec, seeds, hparams)
     else:

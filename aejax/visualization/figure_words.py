@@ -32,6 +32,11 @@ FIGURES: dict[str, tuple[str, str]] = {
         'In the first row {one}s of the test split. Below each, what the stack makes of its top code when every hidden layer on '
         'the way down is a draw: variations that keep what the code says.',
     ),
+    'analogies': (
+        'Analogies: style and class',
+        'In the first column {one}s of the test split, one of each class. Beside each, its style with every class in turn: along '
+        'a row the style should stay, down a column the class.',
+    ),
     'manifold': (
         'Learned manifold',
         'The decoder over a regular grid of codes: neighbours should change smoothly into each other.',

@@ -55,7 +55,16 @@ METRICS = {
         'nats per {one}',
         'higher',
     ),
-    'iwae': Meaning(
+    'elbo_labelled': Meaning(
+        'Bound with the label', 'lower bound on log p(x, y), y the true label', 'nats per {one}', 'higher'
+    ),
+    'conditional_elbo': Meaning(
+        'Bound given the label', 'lower bound on log p(x|y), y the true label', 'nats per {one}', 'higher'
+    ),
+    'm1_elbo': Meaning(
+        'Evidence lower bound of M1', 'lower bound on log p(x) by the autoencoder alone', 'nats per {one}', 'higher'
+    ),
+    'iwae_bound': Meaning(
         'Importance-weighted bound',
         'log of the mean of k importance weights, a lower bound on log p(x)',
         'nats per {one}',
@@ -80,6 +89,12 @@ METRICS = {
     'saturation': Meaning('Saturation', 'share of hidden units below 0.05 or above 0.95', '% of units', is_share=True),
     'active_share': Meaning('Active units', 'share of the code’s units that are active', '% of units', is_share=True),
     'dead_units': Meaning('Dead units', 'share of the code’s units that no {one} makes active', '% of units', is_share=True),
+    'active_latents': Meaning(
+        'Active latents',
+        'share of the code’s dimensions whose posterior mean tells {one}s apart: its variance over {one}s is above 0.01',
+        '% of dimensions',
+        is_share=True,
+    ),
     'lifetime_of_living_units': Meaning(
         'Lifetime of units', 'share of {one}s that make a unit active, mean over the units that are not dead', '% of {one}s',
         is_share=True,

@@ -7,6 +7,7 @@ from aejax.files import write_text
 from aejax.visualization.curves import learning_curves
 from aejax.visualization.header import header
 from aejax.visualization.history import curves
+from aejax.visualization.likelihood import likelihood
 from aejax.visualization.markup import Markup, element, escape, join
 from aejax.visualization.page import page
 from aejax.visualization.run_folder import Picture, Run, picture, read_run, subject
@@ -16,6 +17,7 @@ from aejax.visualization.words import run_title
 
 LINKS = {
     'result': 'Result',
+    'likelihood': 'Likelihood',
     'code': 'The code',
     'figures': 'Figures',
     'training': 'Training',
@@ -49,6 +51,7 @@ def render(run: Run) -> str:
     """The page of a run as HTML."""
     sections = {
         'result': result(run),
+        'likelihood': likelihood(run),
         'code': code(run),
         'figures': figures([item for item in run.pictures if item.stem != 'learning_curves'], subject(run)),
         'training': training(run, _learning_curves(run)),

@@ -14,7 +14,16 @@ def base(method: str) -> ConfigDict:
             'seed': 0,
             'batch_size': 100,
             'epochs': 100,
-            'data': {'name': 'digits', 'preprocessing': 'scale', 'streaming': False, 'patch_size': 12, 'seed': 0},
+            'data': {
+                'name': 'digits',
+                'preprocessing': 'scale',
+                'streaming': False,
+                'patch_size': 12,
+                'seed': 0,
+                # Labels that a semi-supervised method is given, the same number of each class, and which: 0 for none but all.
+                'num_labelled': 0,
+                'label_seed': 0,
+            },
             'optimizer': optimizers.default_config(),
             # A last stage after the method's own: 'classify' (a softmax on the code, trained with the encoder), 'probe' (the
             # softmax alone), or 'reconstruct' (a stack unrolled).
@@ -24,6 +33,8 @@ def base(method: str) -> ConfigDict:
             'checkpoint_every': 50.0,
             # Which checkpoint the test figures are taken from: 'last', or the 'best' on the validation split.
             'test_checkpoint': 'last',
+            # Samples an example for log p(x) of the test split, of a method that has a likelihood; 0 for none.
+            'evaluation': {'importance_samples': 0},
             'parallel': 'jit',
             'tensorboard': True,
         }

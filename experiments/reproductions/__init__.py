@@ -5,8 +5,10 @@ import difflib
 from aejax.types import UserError
 from experiments.reproductions import (
     baldi1989,
+    burda2015,
     hinton2006,
     kingma2013,
+    kingma2014,
     makhzani2014,
     rifai2011,
     rifai2011_table,
@@ -15,7 +17,18 @@ from experiments.reproductions import (
 )
 from experiments.reproductions.base import Bench, Outcome, Reproduction
 
-PAPERS = (baldi1989, hinton2006, salakhutdinov2008, vincent2010, rifai2011, rifai2011_table, makhzani2014, kingma2013)
+PAPERS = (
+    baldi1989,
+    hinton2006,
+    salakhutdinov2008,
+    vincent2010,
+    rifai2011,
+    rifai2011_table,
+    makhzani2014,
+    kingma2013,
+    kingma2014,
+    burda2015,
+)
 ALL: tuple[Reproduction, ...] = tuple(table for paper in PAPERS for table in paper.TABLES)
 """In the order in which they are listed."""
 

@@ -18,9 +18,10 @@ from aejax.files import write_bytes
 from aejax.runs import provenance
 from aejax.runs.ending import EVALUATION_SEED
 from aejax.runs.folder import plain
+from aejax.runs.setup import make_source
 from aejax.training import ensemble, loop
 from aejax.training.checkpoint import from_host, to_host
-from aejax.training.sources import Resident
+from aejax.training.sources import Source
 from aejax.types import Method, TrainState
 from experiments.reproductions.base import Bench
 
@@ -37,7 +38,7 @@ def train_members(
     A single seed that was pretrained before, with whatever fine-tuning, goes on from there.
     """
     groups = [seeds] if as_ensemble(bench, method) and seeds else [[seed] for seed in seeds]
-    source = Resident(dataset.split('train'), config.batch_size)
+    source = make_source(config, dataset)
     for group in groups:
         members, label = len(group) > 1, f'{name}, seed {", ".join(map(str, group))}'
         file = None if members else pretrained_file(bench, config, dataset, group[0])
@@ -71,7 +72,7 @@ def _train(
     bench: Bench,
     label: str,
     method: Method,
-    source: Resident,
+    source: Source,
     dataset: Dataset,
     config: ConfigDict,
     state: TrainState,
@@ -145,11 +146,19 @@ class _Best:
 
 
 def pretrained_file(bench: Bench, config: ConfigDict, dataset: Dataset, seed: int) -> pathlib.Path | None:
-    """Where the state before fine-tuning is kept, whatever the fine-tuning is; None for a config without."""
-    if config.finetune.target == 'none':
-        return None
-    settings = {**plain(config), 'seed': seed, 'finetune': config.finetune.target}
+    """Where the state before the last stage is kept, whatever that stage is; None for a config whose stages are not told apart.
+
+    Those of a fine-tuning are the same whatever its settings, M1 of an M1+M2 whatever the labels.
+    """
+    settings = {**plain(config), 'seed': seed}
     settings.pop('test_checkpoint')
+    if config.finetune.target != 'none':
+        settings['finetune'] = config.finetune.target
+    elif config.method == 'm1_m2':
+        settings.pop('epochs')
+        settings['data'] = {name: value for name, value in settings['data'].items() if name not in ('num_labelled', 'label_seed')}
+    else:
+        return None
     text = json.dumps([settings, dataset.fingerprint, where(bench)], sort_keys=True)
     return bench.cache / f'pretrained-{hashlib.sha256(text.encode()).hexdigest()[:24]}.msgpack'
 
@@ -161,7 +170,7 @@ def write_pretrained(file: pathlib.Path, state: TrainState, seconds: float) -> N
 
 
 def read_pretrained(
-    file: pathlib.Path, method: Method, source: Resident, dataset: Dataset, seed: int
+    file: pathlib.Path, method: Method, source: Source, dataset: Dataset, seed: int
 ) -> tuple[TrainState | None, float]:
     """The stored state and the seconds it took to train; (None, 0) where there is none."""
     if not file.exists():

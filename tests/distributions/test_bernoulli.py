@@ -31,6 +31,15 @@ def test_everything_equals_the_oracles(shape):
     np.testing.assert_allclose(bernoulli.entropy(logits), entropy.reshape(shape[0], -1).sum(1), rtol=1e-5)
 
 
+def test_softplus_and_its_derivatives():
+    logits = jnp.asarray([-1e4, -80.0, -20.0, -1.0, 0.0, 1e-3, 3.0, 20.0, 90.0, 1e4])
+    np.testing.assert_allclose(bernoulli.softplus(logits), jax.nn.softplus(logits), rtol=1e-6)
+    np.testing.assert_allclose(jax.jit(jax.vmap(jax.grad(bernoulli.softplus)))(logits), jax.nn.sigmoid(logits), rtol=1e-6)
+    second = jax.jit(jax.vmap(jax.grad(jax.grad(bernoulli.softplus))))(logits)
+    np.testing.assert_allclose(second, jax.nn.sigmoid(logits) * jax.nn.sigmoid(-logits), rtol=1e-5, atol=1e-8)
+    assert np.isnan(bernoulli.softplus(jnp.nan))
+
+
 def test_grey_values_give_minus_the_cross_entropy():
     x, logits = jnp.asarray([[0.3, 0.8]]), jnp.asarray([[-1.0, 2.0]])
     p = scipy.special.expit(np.asarray(logits, np.float64))

@@ -212,7 +212,15 @@ def check_figure(figure: dict) -> None:
         assert (figure['verdict'] == 'reproduced') == all(map(tolerance.met, judged))
 
 
-NOT_MEASURED = {'rifai2011.table', 'salakhutdinov2008.cd25', 'vincent2010.basic'}
+NOT_MEASURED = {
+    'burda2015.one_layer',
+    'kingma2014.m1',
+    'kingma2014.m1_m2',
+    'kingma2014.m2',
+    'rifai2011.table',
+    'salakhutdinov2008.cd25',
+    'vincent2010.basic',
+}
 """Hours of training that are still to come; a table that is measured leaves this list."""
 MEASURED = [table for table in reproductions.ALL if table.name not in NOT_MEASURED]
 

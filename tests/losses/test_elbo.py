@@ -7,7 +7,7 @@ import pytest
 import scipy.stats
 
 from aejax.distributions import normal
-from aejax.losses.elbo import elbo
+from aejax.losses.elbo import elbo, kl_with_free_bits, warmed_up
 
 
 def test_terms_and_beta():
@@ -32,3 +32,26 @@ def test_shapes_must_agree():
     for log_likelihood, kl, beta in [((3, 4), (4,), ()), ((4,), (4, 1), ()), ((4,), (4,), (4,)), ((4,), (1,), ())]:
         with pytest.raises(AssertionError):
             elbo(jnp.ones(log_likelihood), jnp.ones(kl), jnp.ones(beta))
+
+
+def test_beta_grows_in_a_line_and_stays():
+    np.testing.assert_allclose(
+        [warmed_up(4.0, jnp.asarray(step), 10) for step in (0, 1, 5, 10, 11, 10_000)], [0, 0.4, 2, 4, 4, 4]
+    )
+
+
+def test_a_dimension_pays_for_what_the_batch_spends_beyond_its_free_bits():
+    kl = jnp.asarray([[0.0, 3.0, 0.1], [0.6, 1.0, 0.1]])
+    np.testing.assert_allclose(kl_with_free_bits(kl, 0.5), 0.5 + 2.0 + 0.5)
+    np.testing.assert_allclose(kl_with_free_bits(kl, 0.0), kl.sum() / 2)
+    # 0.6 of one example is paid for by the 0 of the other: the mean of the batch counts.
+    np.testing.assert_allclose(jax.grad(kl_with_free_bits)(kl, 0.5), [[0.0, 0.5, 0.0], [0.0, 0.5, 0.0]])
+    with pytest.raises(AssertionError):
+        kl_with_free_bits(kl[0], 0.5)
+
+
+def test_terms_by_dimension_sum_to_the_divergence():
+    mean, log_variance = jnp.asarray([[0.3, -2.0], [0.0, 1.0]]), jnp.asarray([[0.0, -3.0], [0.5, 1e-4]])
+    terms = normal.kl_standard_by_dimension(mean, log_variance)
+    np.testing.assert_allclose(terms.sum(axis=1), normal.kl_standard(mean, log_variance), rtol=1e-6)
+    np.testing.assert_allclose(terms[0, 0], 0.045, rtol=1e-6)

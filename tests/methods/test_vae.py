@@ -4,9 +4,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import scipy.stats
 from scipy.stats import multivariate_normal
 
 from aejax import methods
+from aejax.distributions import normal
 from aejax.evaluation.per_example import make_evaluator
 from aejax.types import Context, UserError
 from experiments.configs import vae
@@ -114,10 +116,65 @@ def test_beta_weighs_training_and_not_evaluation():
     np.testing.assert_allclose(terms[4.0]['elbo'], terms[4.0]['log_likelihood'] - terms[4.0]['kl'], rtol=1e-5)
 
 
-def test_a_larger_beta_leaves_less_in_the_code(digits_vae):
-    strict = train(config(epochs=60, beta=6.0, **{'optimizer.learning_rate': 3e-3, 'model.latents': 8}))
-    kl = [evaluated(*one, 'dynamic_binarisation')['kl'].mean() for one in (strict, digits_vae)]
+STRICT = {'epochs': 60, 'beta': 6.0, 'optimizer.learning_rate': 3e-3, 'model.latents': 8}
+
+
+@pytest.fixture(scope='module')
+def strict_vae():
+    return train(config(**STRICT))
+
+
+def test_a_larger_beta_leaves_less_in_the_code(digits_vae, strict_vae):
+    kl = [evaluated(*one, 'dynamic_binarisation')['kl'].mean() for one in (strict_vae, digits_vae)]
     assert kl[0] < 0.6 * kl[1]
+
+
+def test_free_bits_keep_dimensions_that_would_be_given_up(strict_vae):
+    """At beta = 6 most of eight dimensions cost nothing and say nothing; with free bits, each says something."""
+    x, costs = jnp.round(jnp.asarray(scaled('test'))), []
+    for method, state in (strict_vae, train(config(**STRICT, free_bits=0.3))):
+        costs.append(np.mean(normal.kl_standard_by_dimension(*method.posterior(state.params, {}, x)), axis=0))
+    assert np.sum(costs[0] < 0.1) >= 4
+    assert np.sum(costs[1] < 0.1) == 0
+
+
+def test_beta_warms_up_by_the_step():
+    method = methods.build(config(warmup_epochs=2, beta=3.0, epochs=5), digits('dynamic_binarisation').spec)
+    assert method.warmup_steps == 24
+    x = jnp.round(jnp.asarray(scaled('test')[:9]))
+    params, mutables = method.init(jax.random.key(0), {'x': x})
+    loss = jax.jit(method.loss)
+    for step, beta in [(0, 0.0), (12, 1.5), (24, 3.0), (59, 3.0)]:
+        context = Context(key=jax.random.key(1), step=jnp.asarray(step), hparams={'beta': jnp.asarray(3.0)})
+        out = loss(params, mutables, {'x': x}, context)
+        np.testing.assert_allclose(out.loss, np.mean(beta * out.metrics['kl'] - out.metrics['log_likelihood']), rtol=1e-5)
+
+
+@pytest.mark.parametrize('kind', ['mixture', 'vamp'])
+def test_a_learned_prior_is_nearer_to_the_codes_than_a_normal(kind):
+    changes = {'prior.kind': kind, 'prior.components': 20, 'model.latents': 8}
+    method, state = train(config(epochs=30, **{'optimizer.learning_rate': 3e-3, **changes}))
+    found, x = evaluated(method, state, 'dynamic_binarisation'), jnp.round(jnp.asarray(scaled('test')))
+    assert found['elbo'].mean() > -24.2
+
+    @jax.jit
+    def look(params, key):
+        draw, keys = method.sample_prior(params, {}, key, 500), jax.random.split(jax.random.fold_in(key, 1))
+        z, log_q = method.propose(params, {}, keys[0], x, 4)
+        log_p = [method.prior_log_prob(params, {}, leaf) for leaf in (draw, z.reshape(-1, 8))]
+        return method.posterior(params, {}, x), z, log_q, *log_p
+
+    (mean, log_variance), z, log_q, of_draws, of_codes = map(jax.device_get, look(state.params, jax.random.key(0)))
+    expected = scipy.stats.norm(mean, np.exp(log_variance / 2)).logpdf(z).sum(axis=2)
+    np.testing.assert_allclose(log_q, expected, rtol=1e-3, atol=1e-3)
+    assert of_codes.mean() > scipy.stats.norm.logpdf(z).sum(axis=2).mean() + 0.2
+    assert of_draws.mean() == pytest.approx(of_codes.mean(), abs=1.5)
+    assert np.mean(log_q.reshape(-1) - of_codes) == pytest.approx(found['kl'].mean(), abs=0.5)
+
+
+def test_a_convolutional_one_reaches_the_level():
+    conv = train(config('conv', epochs=20, **{'optimizer.learning_rate': 3e-3}))
+    assert evaluated(*conv, 'dynamic_binarisation')['elbo'].mean() > -25.3
 
 
 @pytest.mark.parametrize(
@@ -126,6 +183,10 @@ def test_a_larger_beta_leaves_less_in_the_code(digits_vae):
         ({'likelihood.family': 'poisson'}, "choose 'bernoulli' or 'gaussian'"),
         ({'model.output': 'identity'}, "likelihood.family='bernoulli' needs model.output='sigmoid'"),
         ({'num_samples': 0}, 'num_samples=0 must be at least 1'),
+        ({'free_bits': -0.1}, 'free_bits=-0.1 must be at least 0'),
+        ({'free_bits': 0.1, 'prior.kind': 'vamp'}, "prior.kind='vamp' has no KL for"),
+        ({'warmup_epochs': 201}, 'warmup_epochs=201 must be at most the 200 epochs'),
+        ({'prior.kind': 'flow'}, 'choose one of standard, mixture, vamp'),
     ],
 )
 def test_configs_that_cannot_be(changes, message):

@@ -66,10 +66,10 @@ def test_a_convolutional_encoder_is_lax_convolutions():
 
 def test_a_convolutional_decoder_reaches_every_pixel_and_ends_linear():
     decoder = ConvDecoder((4, 6), (7, 5, 3))
-    out, params = decoder.init_with_output(jax.random.key(0), images((4,)))
+    out, params = jax.jit(decoder.init_with_output)(jax.random.key(0), images((4,)))
     assert np.all(np.any(np.asarray(out) != 0, axis=0))
     assert np.min(out) < 0 < np.max(out)
-    gradients = jax.grad(lambda params: jnp.sum(decoder.apply(params, images((4,))) ** 2))(params)
+    gradients = jax.jit(jax.grad(lambda params: jnp.sum(decoder.apply(params, images((4,))) ** 2)))(params)
     assert all(np.any(np.asarray(leaf) != 0) for leaf in jax.tree.leaves(gradients))
 
 
@@ -120,8 +120,8 @@ def test_tied_weights_get_gradients_from_both_sides():
         z = model.encode({**params, 'encoder': encoder_side}, x)
         return jnp.sum(jnp.square(model.decode({**params, 'encoder': decoder_side}, z) - x))
 
-    from_encoder, from_decoder = jax.grad(loss, argnums=(0, 1))(params['encoder'], params['encoder'])
-    both = jax.grad(lambda encoder: loss(encoder, encoder))(params['encoder'])
+    from_encoder, from_decoder = jax.jit(jax.grad(loss, argnums=(0, 1)))(params['encoder'], params['encoder'])
+    both = jax.jit(jax.grad(lambda encoder: loss(encoder, encoder)))(params['encoder'])
     for name in ('layer_0', 'layer_1'):
         pieces = [np.asarray(side[name]['kernel']) for side in (from_encoder, from_decoder, both)]
         assert all(np.abs(piece).max() > 1e-3 for piece in pieces)

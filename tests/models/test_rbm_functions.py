@@ -119,13 +119,13 @@ def test_the_centred_gradient_is_a_step_of_the_centred_parametrisation():
     start = {'kernel': W, 'visible_bias': params['visible_bias'] + W @ lambda_, 'hidden_bias': params['hidden_bias'] + mu @ W}
     difference = centred_free_energy(start, v) - rbm.free_energy(params, v)
     np.testing.assert_allclose(difference, difference[0], atol=1e-5)  # the same machine, but for log Z
-    gradient = jax.grad(lambda centred: gap(centred_free_energy, centred, v, samples))(start)
+    gradient = jax.jit(jax.grad(lambda centred: gap(centred_free_energy, centred, v, samples)))(start)
     stepped = to_plain(jax.tree.map(lambda p, g: p - 0.1 * g, start, gradient))
-    found = jax.grad(lambda p: gap(rbm.free_energy, rbm.centred(p, mu, lambda_), v, samples))(params)
+    found = jax.jit(jax.grad(lambda p: gap(rbm.free_energy, rbm.centred(p, mu, lambda_), v, samples)))(params)
     assert_close(jax.tree.map(lambda p, g: p - 0.1 * g, params, found), stepped, rtol=1e-4, atol=1e-5)
 
-    plain = jax.grad(lambda p: gap(rbm.free_energy, p, v, samples))(params)
-    zero = jax.grad(lambda p: gap(rbm.free_energy, rbm.centred(p, 0 * mu, 0 * lambda_), v, samples))(params)
+    plain = jax.jit(jax.grad(lambda p: gap(rbm.free_energy, p, v, samples)))(params)
+    zero = jax.jit(jax.grad(lambda p: gap(rbm.free_energy, rbm.centred(p, 0 * mu, 0 * lambda_), v, samples)))(params)
     assert_close(zero, plain, rtol=1e-6, atol=1e-7)
     assert not np.allclose(found['kernel'], plain['kernel'], atol=0.05)
 

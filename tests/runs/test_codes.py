@@ -7,7 +7,7 @@ from aejax import methods
 from aejax.runs.codes import code_figures, encode_split
 from aejax.training import loop
 from aejax.training.sources import Resident
-from experiments.configs import cae, sparse_ae
+from experiments.configs import cae, hierarchical_vae, sparse_ae, vae
 from tests.support import digits, scaled
 
 
@@ -37,6 +37,23 @@ def test_a_unit_is_active_above_one_half_of_a_sigmoid_and_off_zero_elsewhere():
     assert figures['active_share']['n'] == 300
     assert figures['dead_units']['n'] == 256
     assert 'saturation' not in figures
+
+
+def test_active_latents_are_those_whose_posterior_the_data_move():
+    """A column of the kernel at zero makes a mean that is the same for all; of two layers, samples have to tell."""
+    method, dataset, state = begun(vae.get_config('gaussian'))
+    layer = state.params['encoder']['layer_1']
+    layer['kernel'] = layer['kernel'].at[:, :3].set(0.0)
+    figures = code_figures(method, dataset, state, 'test')
+    assert (figures['active_latents']['mean'], figures['active_latents']['n']) == (5 / 8, 8)
+    method, dataset, state = begun(hierarchical_vae.get_config())
+    for name, silent in (('lower', 4), ('upper', 2)):
+        layer = state.params['encoder'][name]['layer_1']
+        layer['kernel'] = layer['kernel'].at[:, :silent].set(0.0)
+    figures = code_figures(method, dataset, state, 'test')
+    assert figures['active_latents']['n'] == 24
+    assert 0.5 < figures['active_latents']['mean'] <= 18 / 24 + 1e-6
+    assert 'active_latents' not in code_figures(*begun(cae.get_config('')), 'test')
 
 
 def test_a_method_without_an_encoder_has_none():

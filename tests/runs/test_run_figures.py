@@ -8,7 +8,7 @@ from aejax.evaluation.distances import between_examples
 from aejax.runs import figures
 from aejax.training import loop
 from aejax.training.sources import Resident
-from experiments.configs import ae, cae, vae
+from experiments.configs import ae, cae, conditional_vae, vae
 from tests.support import digits, scaled
 
 
@@ -83,3 +83,17 @@ def test_denoising_shows_what_was_given_and_what_was_made_of_it(monkeypatch):
     np.testing.assert_allclose(shown['corrupted'], clean / 2, rtol=1e-6)
     np.testing.assert_allclose(shown['y'], clean / 2 + 1, rtol=1e-6)
     np.testing.assert_allclose(shown['errors'], np.square(clean / 2 - 1).sum(axis=(1, 2, 3)), rtol=1e-5)
+
+
+def test_analogies_pair_every_style_with_every_class(monkeypatch):
+    shown = {}
+    monkeypatch.setattr(figures.images, 'image_grid', lambda grid, columns, limits: shown.update(grid=grid, columns=columns))
+    made = pictures(conditional_vae.get_config(), digits())
+    made.analogies()
+    assert shown['columns'] == 11
+    grid = np.reshape(shown['grid'], (10, 11, 8, 8, 1))
+    rows = [int(np.flatnonzero(made.label == y)[0]) for y in range(10)]
+    np.testing.assert_array_equal(grid[:, 0], made.x[rows])
+    style = made.call('conditional_encode', made.x[rows[3:4]], np.asarray([3]))
+    np.testing.assert_allclose(grid[3, 1 + 7], made.call('conditional_decode', style, np.asarray([7]))[0], rtol=1e-4)
+    assert pictures(vae.get_config(), digits()).analogies() is None

@@ -1,10 +1,11 @@
 """What a run looks at before it begins."""
 
+import numpy as np
 import pytest
 
 from aejax.runs import setup
 from aejax.types import UserError
-from experiments.configs import cae
+from experiments.configs import cae, m2
 from tests.support import digits
 
 
@@ -31,4 +32,22 @@ def test_weights_gradients_and_adams_two_moments_are_counted(gibibytes):
     setup.build(config, digits())
     gibibytes(0.99 * 4 * 4 * num / 2**30)
     with pytest.raises(UserError, match='training needs'):
+        setup.build(config, digits())
+
+
+def test_few_labels_make_two_streams_for_methods_that_take_them():
+    config = m2.get_config()
+    config.data.num_labelled, config.data.label_seed = 50, 3
+    data = setup.make_source(config, digits()).data
+    np.testing.assert_array_equal(np.bincount(data['labelled']['label']), np.full(10, 5))
+    assert set(data) == set(setup.build(config, digits()).streams)
+    config.data.streaming = True
+    with pytest.raises(UserError, match='two streams of data in memory'):
+        setup.make_source(config, digits())
+
+
+def test_a_method_that_takes_no_streams_is_given_none():
+    config = cae.get_config()
+    config.data.num_labelled = 50
+    with pytest.raises(UserError, match='is for semi-supervised methods, and cae is none'):
         setup.build(config, digits())

@@ -293,7 +293,7 @@ def test_shares_are_shown_in_per_cent(tmp_path):
 
 def test_meanings_know_phases_counts_and_images():
     assert meaning('contractive/jacobian_norm').title == 'Jacobian norm (contractive)'
-    assert meaning('iwae_5000').title == 'Importance-weighted bound, k = 5000'
+    assert meaning('iwae_bound_5000').title == 'Importance-weighted bound, k = 5000'
     assert meaning('squared_error', 'image').definition.startswith('sum over pixels')
     assert meaning('squared_error', 'point').unit == 'squared input units per point'
     assert meaning('unheard_of_3') == ('Unheard of 3', '', '', '', False)

@@ -1,0 +1,139 @@
+"""log p(x) of a latent-variable model by importance sampling.
+
+    log p(x) = log E_q[w],  w = p(x given z) p(z) / q(z given x),  estimated by log 1/S sum_s w_s with z_s ~ q.
+
+The estimate is too low in expectation, the less so the larger S: with S = 1 it is the ELBO, and it tends to log p(x). So a figure
+is worth little without S, its Monte-Carlo error and what it still grows with S; the effective sample size says how many of the
+samples carry the sum. Naive Monte Carlo is the same with the prior for q, whose draws hardly ever explain an x.
+
+Source: Burda, Grosse & Salakhutdinov 2016, https://arxiv.org/abs/1509.00519.
+"""
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from aejax import preprocessing
+from aejax.distributions import normal
+from aejax.evaluation.log_weights import Estimate, log_mean
+from aejax.evaluation.per_example import batch_keys, evaluation_key, padded_batches
+from aejax.types import Array, Batch, DataSpec, Key, Mutables, Params, TrainState, UserError
+
+Propose = Callable[[Key, int], tuple[Array, Array]]
+"""(key, num) -> z [num, B, d] and its log-density [num, B] in nats."""
+
+
+def is_evaluable(method: Any) -> bool:
+    """Whether a method has what importance sampling asks for: likelihood, prior_log_prob, and propose or posterior."""
+    can_propose = hasattr(method, 'propose') or hasattr(method, 'posterior')
+    return can_propose and hasattr(method, 'likelihood') and hasattr(method, 'prior_log_prob')
+
+
+def proposal(method: Any, params: Params, mutables: Mutables, x: Array) -> Propose:
+    """q(z given x) of a method: its `propose` or, where it has none, its diagonal Gaussian `posterior`."""
+    if hasattr(method, 'propose'):
+        return lambda key, num: method.propose(params, mutables, key, x, num)
+    mean, log_variance = method.posterior(params, mutables, x)
+    return lambda key, num: normal.propose(key, mean, log_variance, num)
+
+
+def prior_proposal(method: Any, params: Params, mutables: Mutables, x: Array) -> Propose:
+    """p(z) in place of q(z given x), independent draws for each example."""
+
+    def propose(key: Key, num: int) -> tuple[Array, Array]:
+        z = method.sample_prior(params, mutables, key, num * len(x))
+        return z.reshape(num, len(x), -1), method.prior_log_prob(params, mutables, z).reshape(num, len(x))
+
+    return propose
+
+
+def importance_sampling(
+    method: Any,
+    params: Params,
+    mutables: Mutables,
+    key: Key,
+    x: Array,
+    num_samples: int,
+    counts: Sequence[int] = (),
+    chunk: int | None = None,
+    propose: Propose | None = None,
+) -> Estimate:
+    """log p(x) of x [B, ...], in model space, from `num_samples` draws an example: `log_mean` is the estimate [B], nats.
+
+    Pure, and to be compiled with the method, `num_samples`, `counts` and `chunk` held fixed.
+
+    Args:
+        method: see `is_evaluable`.
+        params: its parameters.
+        mutables: its mutables.
+        key: consumed.
+        x: [B, ...].
+        num_samples: S.
+        counts: at which the running value is given, see `aejax.evaluation.log_weights.growth`.
+        chunk: samples an example that are decoded at once, in one call on [chunk * B, d]; by default `chunk_size(x)`.
+        propose: in place of the method's q(z given x).
+
+    Raises:
+        UserError: the method lacks what is needed, or there is not one sample.
+    """
+    if not is_evaluable(method):
+        raise UserError(
+            f'{type(method).__name__} lacks likelihood, prior_log_prob, or propose and posterior: log p(x) needs them'
+        )
+    if num_samples < 1:
+        raise UserError(f'log p(x) from {num_samples} samples: give at least 1')
+    propose = propose or proposal(method, params, mutables, x)
+    log_weights = functools.partial(_log_weights, method, params, mutables, x, propose)
+    return log_mean(log_weights, key, num_samples, min(chunk or chunk_size(x), num_samples), counts)
+
+
+def naive_monte_carlo(
+    method: Any, params: Params, mutables: Mutables, key: Key, x: Array, num_samples: int, counts: Sequence[int] = ()
+) -> Estimate:
+    """log 1/S sum_s p(x given z_s) with z_s ~ p(z), by the method's `sample_prior`; see `importance_sampling`."""
+    propose = prior_proposal(method, params, mutables, x)
+    return importance_sampling(method, params, mutables, key, x, num_samples, counts, propose=propose)
+
+
+def _log_weights(method: Any, params: Params, mutables: Mutables, x: Array, propose: Propose, key: Key, num: int) -> Array:
+    """log p(x given z) + log p(z) - log q(z given x), [num, B]."""
+    z, log_q = propose(key, num)
+    rows = z.reshape(num * len(x), -1)
+    repeated = jnp.broadcast_to(x[None], (num, *x.shape)).reshape(num * len(x), *x.shape[1:])
+    log_joint = method.likelihood(params, mutables, rows, repeated) + method.prior_log_prob(params, mutables, rows)
+    return log_joint.reshape(log_q.shape) - log_q
+
+
+def chunk_size(x: Array) -> int:
+    """Samples an example that are decoded at once: so that the outputs stay in the cache of a CPU, or fill an accelerator."""
+    return max(1, (2**19 if jax.default_backend() == 'cpu' else 2**25) // x.size)
+
+
+def make_likelihood_evaluator(
+    method: Any, spec: DataSpec, split: Batch, num_samples: int, counts: Sequence[int] = (), batch_size: int = 500, seed: int = 0
+) -> Callable[[TrainState], dict[str, np.ndarray]]:
+    """evaluate(state) -> the fields of `Estimate` for every example of a split in order, [n], and 'running' [counts, n].
+
+    With the same seed and batch size the pixels of dynamic binarisation are those of `per_example.make_evaluator`. One program
+    is compiled, and called batch after batch.
+    """
+    count = len(split['x'])
+    batches = padded_batches({'x': split['x']}, min(batch_size, count))['x']
+
+    def one(state: TrainState, x: Array, index: Array) -> Estimate:
+        prepare_key, sample_key = batch_keys(evaluation_key(seed), index)
+        x = preprocessing.to_model_space(x, spec, prepare_key)
+        return importance_sampling(method, state.params, state.mutables, sample_key, x, num_samples, counts)
+
+    compiled = jax.jit(one)
+
+    def evaluate(state: TrainState) -> dict[str, np.ndarray]:
+        state = state.replace(optimizer_states={})
+        found = [jax.device_get(compiled(state, x, index)) for index, x in enumerate(batches)]
+        return {name: np.concatenate([getattr(part, name) for part in found], -1)[..., :count] for name in Estimate._fields}
+
+    return evaluate

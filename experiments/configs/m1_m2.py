@@ -1,0 +1,40 @@
+"""M1+M2, semi-supervised: Kingma et al. 2014.
+
+python -m experiments.run --config=configs/m1_m2.py                                 digits with 100 labels
+python -m experiments.run --config=configs/m1_m2.py:mnist                           784-600-600-50 and 50-500-50, 100 labels
+python -m experiments.run --config=configs/m1_m2.py:mnist --config.data.num_labelled=1000 --config.data.label_seed=1
+"""
+
+from ml_collections import ConfigDict
+
+from aejax.models import autoencoder, observation
+from experiments.configs import vae
+from experiments.configs.base import base, check_variant
+
+
+def get_config(variant: str = '') -> ConfigDict:
+    """The config of `variant`: '' (digits) or 'mnist'."""
+    check_variant(variant, 'mnist')
+    config, whole = base('m1_m2'), vae.get_config()
+    config.data.num_labelled = 100
+    # Dimensions of M1's code are kept where its mean varies more than this (standard deviation).
+    config.code_threshold = 0.1
+    # `epochs` are those of M2.
+    config.m1_epochs, config.epochs = 100, 60
+    config.optimizer.learning_rate = 3e-3
+    config.m1 = ConfigDict({name: value for name, value in whole.items() if name not in config})
+    config.m1.likelihood = observation.default_config('gaussian', -3.0, learns_variance=True)
+    config.m1.model.hidden, config.m1.model.latents = (128,), 16
+    config.m2 = ConfigDict({'alpha': 10.0, 'gradient': 'exact', 'classifier_hidden': (128,)})
+    config.m2.model = autoencoder.default_config((128,), 8)
+    del config.m2.model.tied, config.m2.model.latent_activation, config.m2.model.output
+    if variant == 'mnist':
+        config.data.name, config.data.preprocessing = 'mnist', 'dynamic_binarisation'
+        config.m1.likelihood, config.m2.alpha = observation.default_config(), 0.1
+        config.m1.model.hidden, config.m1.model.latents, config.m1.model.activation = (600, 600), 50, 'softplus'
+        config.m2.model.hidden, config.m2.model.latents, config.m2.model.activation = (500,), 50, 'softplus'
+        config.m2.classifier_hidden = (500,)
+        config.optimizer.learning_rate = 3e-4
+        config.batch_size = 1000
+        config.m1_epochs, config.epochs, config.log_every, config.checkpoint_every = 300, 300, 10.0, 50.0
+    return config

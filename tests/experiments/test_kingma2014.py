@@ -1,0 +1,34 @@
+"""Semi-supervised reproductions: M1 is trained once for all labels."""
+
+import pathlib
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+from experiments.configs import m1_m2
+from experiments.reproductions import kingma2014
+from experiments.reproductions.base import Bench
+from tests.support import compilation_cache_in
+
+
+@pytest.fixture(scope='module', autouse=True)
+def _programs_are_kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    with compilation_cache_in(str(tmp_path_factory.mktemp('programs')), optimised=False):
+        yield
+
+
+def test_m1_is_the_same_whatever_the_labels(tmp_path: pathlib.Path) -> None:
+    said: list[str] = []
+    bench = Bench((0,), cache=tmp_path / 'parts', smoke=True, say=said.append)
+    config = m1_m2.get_config()
+    first = kingma2014.train_draw(bench, 'M1+M2', config, 50, 0)
+    assert any(': m1, epoch' in line for line in said)
+    said.clear()
+    second = kingma2014.train_draw(bench, 'M1+M2', config, 100, 1)
+    assert said
+    assert all(': m2, epoch' in line for line in said)
+    np.testing.assert_array_equal(first.values['test_m1_elbo'], second.values['test_m1_elbo'])
+    assert not np.array_equal(first.values['test_elbo'], second.values['test_elbo'])
+    alone = kingma2014.train_draw(Bench((0,), cache=tmp_path / 'others', smoke=True, say=said.append), 'M1+M2', config, 100, 1)
+    np.testing.assert_allclose(alone.values['test_elbo'], second.values['test_elbo'], rtol=1e-5)
