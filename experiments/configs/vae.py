@@ -35,7 +35,7 @@ def get_config(variant: str = '') -> ConfigDict:
     if variant in ('mnist', 'manifold'):
         config.data.name, config.data.preprocessing = 'mnist', 'static_binarisation'
         config.model.hidden, config.model.latents = (500,), 20 if variant == 'mnist' else 2
-        config.batch_size, config.evaluation.importance_samples = 128, 5_000
+        config.batch_size = 128
         config.epochs, config.log_every, config.checkpoint_every = 30, 1.0, 10.0
     if variant == 'gaussian':
         config.data.preprocessing = 'scale'

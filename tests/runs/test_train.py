@@ -243,7 +243,7 @@ def test_a_stream_resumes_to_the_same_bytes(tmp_path, monkeypatch):
         ({'data.name': 'swiss_roll', 'data.preprocessing': 'standardise', 'model.output': 'identity', 'model.encoder': 'conv'},
          "model.encoder='conv' needs images"),
         ({'method': 'foo'}, "no method 'foo'"),
-        ({'method': 'vae'}, "lacks 'likelihood', which a run of method 'vae' needs"),
+        ({'method': 'vae'}, "lacks 'beta', which a run of method 'vae' needs"),
         ({'loss': 'foo'}, "loss is 'foo'"),
         ({'model.activation': 'foo'}, "no activation 'foo'"),
         ({'model.hidden': ('8',)}, 'whole numbers'),
