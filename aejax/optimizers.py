@@ -84,12 +84,16 @@ def _check_drops(config: ConfigDict) -> None:
         raise UserError(
             f"optimizer.schedule={config.schedule!r} with optimizer.drops={config.drops}: 'piecewise' needs drops, no other"
         )
-    if not all(isinstance(drop, tuple | list) and len(drop) == 2 for drop in config.drops):
+    if not all(isinstance(drop, tuple | list) and list(map(_is_number, drop)) == [True, True] for drop in config.drops):
         raise UserError(f'optimizer.drops={config.drops} must be pairs (share of the training, factor of the learning rate)')
     shares = [share for share, _ in config.drops]
     ascending = all(first < second for first, second in itertools.pairwise(shares))
     if not (ascending and all(0 < share < 1 and 0 <= factor < math.inf for share, factor in config.drops)):
         raise UserError(f'optimizer.drops={config.drops}: shares must ascend between 0 and 1, factors be at least 0')
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float)
 
 
 def piecewise_schedule(drops: Sequence[tuple[float, float]], num_steps: int) -> optax.Schedule:

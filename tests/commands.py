@@ -17,6 +17,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from tests.flags import QUICK
 from tests.running import draw_nothing, draw_one
 
 ROOT = pathlib.Path(__file__).parents[1]
@@ -143,7 +144,7 @@ class Commands:
               optimised: bool | None = None, **environment: str) -> Command:  # fmt: skip
         streams = self._folder / str(next(self._number))
         streams.mkdir(parents=True)
-        environment = {'JAX_COMPILATION_CACHE_DIR': self.cache, 'XLA_FLAGS': '', **environment}
+        environment = {'JAX_COMPILATION_CACHE_DIR': self.cache, 'XLA_FLAGS': QUICK, **environment}
         strikes = (strike,) if isinstance(strike, Strike) else tuple(strike)
         optimised = self.optimised if optimised is None else optimised
         work = (module, arguments, streams, str(folder), environment, terminal, strikes, file_size, pictures, optimised)

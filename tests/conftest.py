@@ -3,7 +3,9 @@
 import os
 import pathlib
 
-os.environ['XLA_FLAGS'] = f'{os.environ.get("XLA_FLAGS", "")} --xla_force_host_platform_device_count=2'
+from tests.flags import QUICK, TWO_DEVICES
+
+os.environ['XLA_FLAGS'] = f'{os.environ.get("XLA_FLAGS", "")} {TWO_DEVICES} {QUICK}'
 os.environ.setdefault('JAX_PLATFORMS', 'cpu')
 
 import jax

@@ -97,6 +97,7 @@ def test_the_stages_of_burda_2015(num, epochs):
         ({'schedule': 'piecewise'}, "'piecewise' needs drops, no other"),
         ({'drops': ((0.5, 0.1),)}, "'piecewise' needs drops, no other"),
         ({'schedule': 'piecewise', 'drops': (0.5, 0.1)}, 'must be pairs'),
+        ({'schedule': 'piecewise', 'drops': ((0.5, 'a'),)}, 'must be pairs'),
         ({'schedule': 'piecewise', 'drops': ((0.5, 0.1), (0.4, 0.01))}, 'shares must ascend between 0 and 1'),
         ({'schedule': 'piecewise', 'drops': ((1.0, 0.1),)}, 'shares must ascend between 0 and 1'),
         ({'schedule': 'piecewise', 'drops': ((0.5, -0.1),)}, 'factors be at least 0'),

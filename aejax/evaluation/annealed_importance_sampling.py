@@ -54,7 +54,11 @@ class Annealed(NamedTuple):
 
 
 class Sandwich(NamedTuple):
-    """Bounds on log p(x) that hold in expectation, [B] each, in nats, and the standard errors of both (delta method)."""
+    """Bounds on log p(x) that hold in expectation, [B] each, in nats, and the standard errors of both (delta method).
+
+    That of the upper bound is the error given the one draw z that all its chains begin at: it does not see that another z would
+    have given another bound. The spread over many simulated x does.
+    """
 
     lower: Array
     upper: Array

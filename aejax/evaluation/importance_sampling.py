@@ -109,8 +109,12 @@ def _log_weights(method: Any, params: Params, mutables: Mutables, x: Array, prop
 
 
 def chunk_size(x: Array) -> int:
-    """Samples an example that are decoded at once: so that the outputs stay in the cache of a CPU, or fill an accelerator."""
-    return max(1, (2**19 if jax.default_backend() == 'cpu' else 2**25) // x.size)
+    """Samples an example that are decoded at once: so that the outputs stay in the cache of a CPU, or fill an accelerator.
+
+    There is a limit on the rows, too, for hidden layers may be wider than small examples.
+    """
+    numbers, rows = (2**19, 2**15) if jax.default_backend() == 'cpu' else (2**25, 2**20)
+    return max(1, min(numbers // x.size, rows // len(x)))
 
 
 def make_likelihood_evaluator(

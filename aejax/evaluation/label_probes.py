@@ -14,6 +14,8 @@ from aejax.types import UserError
 
 UNLABELLED = -1
 """How scikit-learn marks a code without a label."""
+FOLDS = 3
+"""Of the labelled codes that the self-trained machine holds out in turn to find its temperature."""
 
 
 def nearest_neighbours(num_neighbours: int = 1) -> Any:
@@ -43,7 +45,7 @@ def self_trained_svm(penalty: float = 10.0, threshold: float = 0.6, rounds: int 
     from sklearn.semi_supervised import SelfTrainingClassifier
     from sklearn.svm import SVC
 
-    machine = CalibratedClassifierCV(SVC(C=penalty), method='temperature', ensemble=False, cv=3)
+    machine = CalibratedClassifierCV(SVC(C=penalty), method='temperature', ensemble=False, cv=FOLDS)
     return SelfTrainingClassifier(machine, threshold=threshold, max_iter=rounds)
 
 
@@ -72,7 +74,7 @@ def probe_errors(
         [t], float64.
 
     Raises:
-        UserError: there is no such probe, or one class alone.
+        UserError: there is no such probe, or one class alone, or fewer labels of a class than the probe can hold out.
     """
     if probe not in PROBES:
         raise UserError(f'there is no probe {probe!r}; choose one of {", ".join(PROBES)}')
@@ -81,6 +83,8 @@ def probe_errors(
     if len(np.unique(classes)) < 2:
         raise UserError('a probe needs labels of at least two classes')
     if looks:
+        if min(np.unique(classes, return_counts=True)[1]) < FOLDS:
+            raise UserError(f'the {probe} holds labels out in turn, and needs at least {FOLDS} of every class')
         others = np.asarray(unlabelled, np.float64)
         codes, classes = np.concatenate([codes, others]), np.concatenate([classes, np.full(len(others), UNLABELLED)])
     fitted = make().fit(codes, classes)

@@ -55,8 +55,13 @@ def log_mean(log_weights: LogWeights, key: Key, num_samples: int, chunk: int, co
         key: consumed; chunk i draws from fold_in(key, i), so that the draws depend on `chunk` too.
         num_samples: S.
         chunk: how many are asked for at once.
-        counts: at which the running value is given.
+        counts: at which the running value is given, between 1 and S.
+
+    Raises:
+        ValueError: a count lies outside.
     """
+    if any(not 1 <= count <= num_samples for count in counts):
+        raise ValueError(f'running values are asked for at {tuple(counts)} samples of {num_samples}')
     ends = jnp.asarray([*counts, num_samples])
     num_examples = jax.eval_shape(lambda key: log_weights(key, chunk), key).shape[1]
     zeros = jnp.zeros((len(ends), num_examples))

@@ -37,6 +37,8 @@ from aejax.types import STREAMS, Array, Batch, Context, DataSpec, Key, LossOutpu
 
 VARIANCE_RATE = 0.01
 """Share of a batch in the running variance of mu."""
+CODE_BOUNDS = {'elbo': 'code_elbo', 'elbo_labelled': 'code_elbo_labelled'}
+"""M2's bounds on log p(z1) and log p(z1, y): no metrics of x, and shown in other panels than those."""
 
 
 def own(tree: Mapping[str, Any], part: str) -> dict[str, Any]:
@@ -101,14 +103,21 @@ class M1M2:
         return own(params, 'm2'), {'kept': kept}, jnp.where(kept[None], z1, 0.0)
 
     def m2_loss(self, params: Params, mutables: Mutables, batch: Batch, context: Context) -> LossOutput:
-        """That of M2 on fresh draws of z1 for both streams."""
+        """That of M2 on fresh draws of z1 for both streams; its bounds, on log p(z1), are not those of `evaluate`."""
         m2_key, *keys = jax.random.split(context.key, 3)
         m2_batch = {}
         for name, key in zip(STREAMS, keys, strict=True):
             z1 = normal.sample(key, *self.m1.posterior(own(params, 'm1'), {}, batch[name]['x']))
             m2_params, kept, z1 = self._m2_inputs(params, mutables, z1)
             m2_batch[name] = {**batch[name], 'x': z1}
-        return self.m2.loss(m2_params, kept, m2_batch, context.replace(key=m2_key)).replace(mutables={})
+        out = self.m2.loss(m2_params, kept, m2_batch, context.replace(key=m2_key))
+        metrics = {CODE_BOUNDS.get(name, name): values for name, values in out.metrics.items()}
+        return out.replace(metrics={**metrics, 'kept_dimensions': jnp.sum(self.kept(mutables).astype(jnp.float32))})
+
+    @property
+    def labelled_share(self) -> float:
+        """n / N, as in M2."""
+        return self.m2.labelled_share
 
     def evaluate(self, params: Params, mutables: Mutables, batch: Batch, context: Context) -> Mapping[str, Array]:
         """elbo <= log p(x), elbo_labelled <= log p(x, y), m1_elbo (M1 alone), and how wrong q(y given z1 = mu(x)) is."""
@@ -188,7 +197,7 @@ def build(config: ConfigDict, spec: DataSpec) -> M1M2:
         UserError: on a config without labels or with a stage of fine-tuning, or what either model refuses.
     """
     check_labels(config)
-    check_ranges(config, {'code_threshold': (0.0, math.inf)})
+    check_ranges(config, {'code_threshold': (0.0, math.inf), 'm1_epochs': (1, math.inf)})
     m1 = vae.build(part_config(config, 'm1', config.m1_epochs), spec)
     code_spec = dataclasses.replace(spec, name=f'codes of {spec.name}', shape=(config.m1.model.latents,), preprocessing='raw')
     section = part_config(config, 'm2', config.epochs)

@@ -36,7 +36,7 @@ from ml_collections import ConfigDict
 from aejax.losses.classification import classification
 from aejax.losses.marginal import marginal_bound
 from aejax.methods.conditional_vae import ConditionalVAE, parts
-from aejax.models.autoencoder import apply
+from aejax.models.autoencoder import apply, check_widths
 from aejax.models.mlp import MLP
 from aejax.settings import check_ranges
 from aejax.types import STREAMS, Array, Batch, Context, DataSpec, Key, LossOutput, Mutables, Params, Phase, Stage, UserError
@@ -101,10 +101,8 @@ class M2(ConditionalVAE):
     def evaluate(self, params: Params, mutables: Mutables, batch: Batch, context: Context) -> Mapping[str, Array]:
         """elbo <= log p(x), elbo_labelled <= log p(x, y), classification_error and classification_nll of q(y given x)."""
         x, label = batch['x'], batch['label']
-        bounds, logits = (
-            self.terms(params, mutables, x, self.noise(context.key, x))['elbo'],
-            self.class_logits(params, mutables, x),
-        )
+        bounds = self.terms(params, mutables, x, self.noise(context.key, x))['elbo']
+        logits = self.class_logits(params, mutables, x)
         labelled = jnp.take_along_axis(bounds, label[:, None], axis=1)[:, 0]
         return {'elbo': marginal_bound(bounds, logits), 'elbo_labelled': labelled, **classification(logits, label)}
 
@@ -138,6 +136,7 @@ def classified_parts(config: ConfigDict, spec: DataSpec, num_outputs: int = 1) -
     check_ranges(config, {'alpha': (0.0, math.inf)})
     if config.gradient not in ('exact', 'sampled'):
         raise UserError(f"gradient is {config.gradient!r}; choose 'exact' or 'sampled'")
+    check_widths(f'classifier_hidden={tuple(config.classifier_hidden)}', config.classifier_hidden)
     return {
         **parts(config, spec, num_outputs),
         'hparams': {'alpha': config.alpha},
@@ -151,8 +150,8 @@ def build(config: ConfigDict, spec: DataSpec) -> M2:
     """The M2 of `config`.
 
     Raises:
-        UserError: on a config without labels or with a stage of fine-tuning, a negative alpha, a
-            gradient that does not exist, or what a conditional VAE refuses.
+        UserError: on a config without labels or with a stage of fine-tuning, a negative alpha, a gradient or a width that does
+            not exist, or what a conditional VAE refuses.
     """
     check_labels(config)
     return M2(**classified_parts(config, spec))

@@ -119,11 +119,13 @@ def check_config(config: ConfigDict, spec: DataSpec) -> None:
     if config.output == 'sigmoid' and not spec.is_unit_interval:
         raise UserError(f"model.output='sigmoid' cannot reach {spec.name} data outside [0, 1]; set model.output='identity'")
     activation(config.activation)
-    if not all(type(width) is int and 1 <= width <= MAX_WIDTH for width in (config.latents, *config.hidden)):
-        raise UserError(
-            f'model.latents={config.latents} and model.hidden={tuple(config.hidden)}: widths must be whole numbers '
-            f'between 1 and {MAX_WIDTH:,}'
-        )
+    check_widths(f'model.latents={config.latents} and model.hidden={tuple(config.hidden)}', (config.latents, *config.hidden))
+
+
+def check_widths(settings: str, widths: Sequence[Any]) -> None:
+    """Raises UserError where one of `widths`, which are those of `settings`, is no width of a layer."""
+    if not all(type(width) is int and 1 <= width <= MAX_WIDTH for width in widths):
+        raise UserError(f'{settings}: widths must be whole numbers between 1 and {MAX_WIDTH:,}')
 
 
 def from_config(config: ConfigDict, spec: DataSpec) -> Autoencoder:

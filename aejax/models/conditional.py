@@ -92,7 +92,7 @@ def from_config(config: ConfigDict, spec: DataSpec, num_outputs: int) -> Conditi
     check_config(config, spec)
     if not spec.num_classes:
         raise UserError(f'a model that is told the class needs labels, and {spec.name} has none')
-    if config.get('encoder', config.get('kind')) != 'mlp':
+    if config.encoder != 'mlp':
         raise UserError("a model that is told the class is a perceptron: set model.encoder='mlp'")
     encoder = MLP((*config.hidden, 2 * config.latents), config.activation)
     decoder = MLP((*reversed(config.hidden), num_outputs), config.activation)

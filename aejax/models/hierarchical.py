@@ -16,7 +16,7 @@ from ml_collections import ConfigDict
 
 from aejax.distributions import normal
 from aejax.models.activations import activation
-from aejax.models.autoencoder import MAX_WIDTH, apply, check_config
+from aejax.models.autoencoder import apply, check_config, check_widths
 from aejax.models.mlp import MLP, dense_layers
 from aejax.types import Array, DataSpec, Key, Params, UserError
 
@@ -130,12 +130,8 @@ def from_config(config: ConfigDict, spec: DataSpec) -> Hierarchical:
     check_config(config, spec)
     if config.encoder != 'mlp':
         raise UserError(f"model.encoder is {config.encoder!r}; two stochastic layers are built with 'mlp' only")
-    if not all(type(width) is int and 1 <= width <= MAX_WIDTH for width in (config.upper_latents, *config.upper_hidden)):
-        raise UserError(
-            f'model.upper_latents={config.upper_latents} and model.upper_hidden={tuple(config.upper_hidden)}: widths must be '
-            f'whole numbers between 1 and {MAX_WIDTH:,}'
-        )
     lower, upper, latents = tuple(config.hidden), tuple(config.upper_hidden), (config.latents, config.upper_latents)
+    check_widths(f'model.upper_latents={latents[1]} and model.upper_hidden={upper}', (latents[1], *upper))
     return Hierarchical(
         lower_encoder=MLP((*lower, 2 * latents[0]), config.activation),
         upper_encoder=MLP((*upper, 2 * latents[1]), config.activation),

@@ -35,8 +35,11 @@ def final_figures(method: Method, dataset: Dataset, state: TrainState, split: st
 def final_likelihood(
     method: Method, dataset: Dataset, state: TrainState, split: str, config: ConfigDict, say: Callable[[str], None]
 ) -> dict[str, Any]:
-    """What a config asks for of `likelihood_figures`, as a part of the summary: {} where that is nothing."""
-    num_samples = num_importance_samples(config)
+    """What a config asks for of `likelihood_figures`, as a part of the summary: {} where that is nothing.
+
+    Of the training split, which nothing is reported of, thousands of samples an example would take hours.
+    """
+    num_samples = 0 if split == 'train' else num_importance_samples(config)
     if num_samples and is_evaluable(method):
         say(f'log p(x) of the {split} split from {num_samples:,} samples an example')
     found = likelihood_figures(method, dataset, state, split, num_samples, EVALUATION_SEED)

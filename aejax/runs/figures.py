@@ -100,12 +100,15 @@ class Pictures:
         return latents.latent_map(plane, self.label, values, axis_labels=names, value_name='first true coordinate')
 
     def manifold(self) -> Any:
-        """What the decoder makes of a grid over a 2-D latent space with a normal prior."""
-        if not hasattr(self.method, 'prior_log_prob') or self.codes is None or self.codes.shape[1] != 2:
+        """What the decoder makes of a grid over a 2-D latent space, which lies where the prior does."""
+        if not hasattr(self.method, 'sample_prior') or self.codes is None or self.codes.shape[1] != 2:
             return None
         if not self.dataset.spec.is_image:
             return None
         grid = latents.manifold_grid_points(20)
+        normal = -0.5 * np.sum(grid**2, axis=1) - np.log(2 * np.pi)
+        if not np.allclose(self.call('prior_log_prob', jax.numpy.asarray(grid)), normal, atol=1e-3):
+            grid = latents.manifold_grid_points(20, draws=self.call('sample_prior', jax.random.key(5), 10_000, static=[1]))
         return images.image_grid(self.call('decode', jax.numpy.asarray(grid)), columns=20, limits=self.limits)
 
     def samples(self) -> Any:
@@ -123,7 +126,7 @@ class Pictures:
         return images.image_grid(np.concatenate([x, *drawn]), columns=NUM_COLUMNS, limits=self.limits)
 
     def analogies(self) -> Any:
-        """Test images, one of each class, and the style of each with every class there is."""
+        """Test images, one of each class (of ten at most), and the style of each with every class."""
         if not hasattr(self.method, 'conditional_decode') or not self.dataset.spec.is_image or self.label is None:
             return None
         first = np.unique(self.label, return_index=True)[1][:NUM_COLUMNS]

@@ -21,7 +21,16 @@ from aejax.training.checkpoint import Checkpoints, stored_steps
 from aejax.training.sources import Resident
 from aejax.types import DataSpec, Method, TrainState, UserError
 
-CAPABILITIES = ('encode', 'decode', 'reconstruct', 'sample')
+CAPABILITIES = (
+    'encode',
+    'decode',
+    'reconstruct',
+    'sample',
+    'class_logits',
+    'conditional_encode',
+    'conditional_decode',
+    'conditional_sample',
+)
 
 
 def restore_config(values: dict[str, Any]) -> ConfigDict:
@@ -105,6 +114,28 @@ class Model:
     def sample(self, num: int, seed: int = 0) -> np.ndarray:
         """`num` examples from the model."""
         return self._call('sample', jax.random.key(seed), num)
+
+    def class_logits(self, x: Any) -> np.ndarray:
+        """Logits of q(y given x), [n, classes], for x [n, ...]."""
+        return self._call('class_logits', self._batch(x))
+
+    def conditional_encode(self, x: Any, label: Any) -> np.ndarray:
+        """Codes [n, d] of x [n, ...] with classes label [n]."""
+        return self._call('conditional_encode', self._batch(x), self._labels(label))
+
+    def conditional_decode(self, z: Any, label: Any) -> np.ndarray:
+        """Outputs [n, ...] for codes z [n, d] and classes label [n]."""
+        return self._call('conditional_decode', jax.numpy.asarray(z, jax.numpy.float32), self._labels(label))
+
+    def conditional_sample(self, label: Any, seed: int = 0) -> np.ndarray:
+        """An example from the model for each class in label [n]."""
+        return self._call('conditional_sample', jax.random.key(seed), self._labels(label))
+
+    def _labels(self, label: Any) -> Any:
+        label = np.asarray(label)
+        if label.ndim != 1 or label.dtype.kind not in 'iu' or np.any((label < 0) | (label >= self.spec.num_classes)):
+            raise UserError(f'labels are whole numbers from 0 to {self.spec.num_classes - 1}, one an example: [n]')
+        return jax.numpy.asarray(label, jax.numpy.int32)
 
     def _batch(self, x: Any) -> Any:
         if np.shape(x)[1:] != self.spec.shape:

@@ -62,6 +62,8 @@ def fit(
         raise UserError('hparams has one value for each member of an ensemble: give seeds as well')
     if hasattr(method, 'streams') != bool(num_labelled):
         raise UserError('num_labelled is for semi-supervised methods, which need it, and for no other')
+    if num_labelled and round(getattr(method, 'labelled_share') * dataset.spec.num_examples) != num_labelled:  # noqa: B009
+        raise UserError(f'the method was built with another data.num_labelled than {num_labelled}, and weighs the labels by it')
     source, members = Resident(training_data(dataset, num_labelled, label_seed), batch_size), seeds is not None
     if seeds is not None:
         state = ensemble.initial_states(method, source, dataset.spec, seeds, hparams)

@@ -34,12 +34,13 @@ FIGURES: dict[str, tuple[str, str]] = {
     ),
     'analogies': (
         'Analogies: style and class',
-        'In the first column {one}s of the test split, one of each class. Beside each, its style with every class in turn: along '
-        'a row the style should stay, down a column the class.',
+        'In the first column {one}s of the test split, one of each class (of ten at most). Beside each, its style with every '
+        'class in turn: along a row the style should stay, down a column the class.',
     ),
     'manifold': (
         'Learned manifold',
-        'The decoder over a regular grid of codes: neighbours should change smoothly into each other.',
+        'The decoder over a grid of codes, even in probability under the prior of each latent: neighbours should change smoothly '
+        'into each other.',
     ),
     'latent_map': ('Map of the latent space', 'Each dot is one {one} of the test split at its code{coloured}.'),
     'filters': (

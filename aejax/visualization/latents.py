@@ -138,15 +138,16 @@ def project_to_plane(codes: ArrayLike) -> tuple[np.ndarray, list[str]]:
     return pca.transform(array), [f'PC {i} ({share:.0%} of variance)'.replace('%', ' %') for i, share in enumerate(shares, 1)]
 
 
-def manifold_grid_points(n: int = 20, low_quantile: float = 0.05) -> np.ndarray:
-    """A grid of 2-D latents, evenly spread in probability under N(0, I): decoded, it shows the manifold a model has learned.
+def manifold_grid_points(n: int = 20, low_quantile: float = 0.05, draws: np.ndarray | None = None) -> np.ndarray:
+    """A grid of 2-D latents, evenly spread in probability under the prior: decoded, it shows the manifold a model has learned.
 
-    The coordinates are Phi^-1(u) for n values u evenly spaced in [low_quantile, 1 - low_quantile], Phi the normal
-    distribution function, as in figure 4 of Kingma & Welling 2013 (https://arxiv.org/abs/1312.6114).
+    The coordinates are F^-1(u) for n values u evenly spaced in [low_quantile, 1 - low_quantile], F the normal distribution
+    function, as in figure 4 of Kingma & Welling 2013 (https://arxiv.org/abs/1312.6114), or those of both latents of `draws`.
 
     Args:
         n: points a side.
         low_quantile: of the outermost points, in (0, 0.5).
+        draws: from the prior, [num, 2], where it is not N(0, I).
 
     Returns:
         [n * n, 2] in the order of `image_grid(..., columns=n)`: the first latent rises to the right, the second upwards.
@@ -158,6 +159,7 @@ def manifold_grid_points(n: int = 20, low_quantile: float = 0.05) -> np.ndarray:
 
     if n < 1 or not 0.0 < low_quantile < 0.5:
         raise UserError(f'manifold_grid_points wants n > 0 and 0 < low_quantile < 0.5, got {n} and {low_quantile}')
-    coordinates = ndtri(np.linspace(low_quantile, 1.0 - low_quantile, n)) if n > 1 else np.zeros(1)
-    across, up = np.meshgrid(coordinates, coordinates[::-1])
+    u = np.linspace(low_quantile, 1.0 - low_quantile, n) if n > 1 else np.asarray([0.5])
+    first, second = (ndtri(u), ndtri(u)) if draws is None else np.quantile(draws, u, axis=0).T
+    across, up = np.meshgrid(first, second[::-1])
     return np.column_stack([across.ravel(), up.ravel()])

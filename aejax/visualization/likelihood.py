@@ -26,15 +26,17 @@ def likelihood(run: Run) -> Markup:
         f'{number(found.get("monte_carlo_standard_error"), 2)} nats.',
         f'Of the {number(found.get("samples"))} samples, those that carry the sum count as '
         f'{number(found.get("effective_sample_size"), 3)} (effective sample size, mean over {one}s).',
-        _warning(found),
+        _warning(found, one),
+        f'{found["note"].capitalize()}.' if isinstance(found.get('note'), str) else '',
     ]
     head = ('Samples', f'log p(x), nats per {one}')
     foot = element('p', ' '.join(filter(None, notes)), class_='foot')
     return section('likelihood', 'Likelihood', element('p', intro), table(head, rows, 'course'), foot)
 
 
-def _warning(found: dict[str, object]) -> str:
-    effective = found.get('effective_sample_size')
-    if isinstance(effective, float) and is_finite(effective) and effective < 10:
-        return 'So few of them carry it that both the figure and its error are likely too small.'
+def _warning(found: dict[str, object], one: str) -> str:
+    """Where more than one example in twenty rests on fewer than ten samples."""
+    share = found.get('share_with_few')
+    if isinstance(share, float) and is_finite(share) and share > 0.05:
+        return f'For {share:.0%} of the {one}s fewer than 10 carry it: there both the figure and its error are likely too small.'
     return ''

@@ -51,7 +51,8 @@ METRICS = {
     ),
     'elbo': Meaning(
         'Evidence lower bound',
-        'mean over q(z|x) of log p(x|z), less KL(q(z|x) ‖ p(z)), a lower bound on log p(x)',
+        'lower bound on log p(x), or on log p(x, y) where the model is told the class y: mean over codes z of log p(x|z), less '
+        'the cost of the code, its KL divergence from the prior, and that of the class, where there is one',
         'nats per {one}',
         'higher',
     ),
@@ -64,6 +65,13 @@ METRICS = {
     'm1_elbo': Meaning(
         'Evidence lower bound of M1', 'lower bound on log p(x) by the autoencoder alone', 'nats per {one}', 'higher'
     ),
+    'code_elbo': Meaning(
+        'Bound of the codes', 'lower bound on log p(z₁), z₁ a code of M1 that was drawn', 'nats per {one}', 'higher'
+    ),
+    'code_elbo_labelled': Meaning(
+        'Bound of the codes with the label', 'lower bound on log p(z₁, y), y the true label', 'nats per {one}', 'higher'
+    ),
+    'kept_dimensions': Meaning('Dimensions kept', 'of M1’s code: those whose mean moves with the data, which M2 is trained on'),
     'iwae_bound': Meaning(
         'Importance-weighted bound',
         'log of the mean of k importance weights, a lower bound on log p(x)',

@@ -20,7 +20,8 @@ def base(method: str) -> ConfigDict:
                 'streaming': False,
                 'patch_size': 12,
                 'seed': 0,
-                # Labels that a semi-supervised method is given, the same number of each class, and which: 0 for none but all.
+                # Labels that a semi-supervised method is given, the same number of each class, and the seed that chooses them;
+                # 0 for any other method.
                 'num_labelled': 0,
                 'label_seed': 0,
             },

@@ -66,7 +66,8 @@ def measure_m1(method: Method, dataset: Dataset, state: TrainState) -> Values:
 
 def _probe(probe: str, codes: Values, split: Any, num: int, draw: int, num_classes: int, test_label: np.ndarray) -> np.ndarray:
     few = split_labels({'x': codes['train'], 'label': split['label']}, num, draw, num_classes)
-    others = np.random.RandomState(draw).permutation(few['unlabelled']['x'])[:NUM_UNLABELLED]
+    # With the seed of the labels alone, the first of the permutation would be the labelled ones again.
+    others = np.random.RandomState([draw, 1]).permutation(few['unlabelled']['x'])[:NUM_UNLABELLED]
     return probe_errors(probe, few['labelled']['x'], few['labelled']['label'], others, codes['test'], test_label)
 
 

@@ -45,3 +45,5 @@ def test_what_cannot_be_is_refused(codes):
         probe_errors('tree', found['labelled'], label, found['unlabelled'], test, test_label)
     with pytest.raises(UserError, match='two classes'):
         probe_errors('linear SVM', found['labelled'][:3], np.zeros(3, int), found['unlabelled'], test, test_label)
+    with pytest.raises(UserError, match='at least 3 of every class'):
+        probe_errors('self-trained SVM', found['labelled'][:20], np.arange(20) % 10, found['unlabelled'], test, test_label)

@@ -18,9 +18,10 @@ import pytest
 
 from aejax.runs import folder as folders
 from tests.commands import Strike
+from tests.flags import QUICK, TWO_DEVICES
 
 VAE = ('--config=configs/vae.py', '--config.epochs=3', '--config.log_every=1.0', '--config.checkpoint_every=1.0')
-TWO_DEVICES = '--xla_force_host_platform_device_count=2'
+FLAGS = f'{TWO_DEVICES} {QUICK}'
 FILES = {
     'config.json',
     'provenance.json',
@@ -171,12 +172,12 @@ def test_overwriting_on_two_devices(commands, own):
     (workdir / 'notes.md').write_text('mine')
     again = ('--config=configs/own.py', '--config.parallel=pmap', f'--workdir={workdir}')
     assert 'epochs: 1 -> 2; parallel' in commands.refused(*again, folder=own[0])
-    out = commands.run(*again, '--overwrite', folder=own[0], pictures='none', XLA_FLAGS=TWO_DEVICES).out
+    out = commands.run(*again, '--overwrite', folder=own[0], pictures='none', XLA_FLAGS=FLAGS).out
     assert out.startswith('train  epoch 1 ')
     assert (workdir / 'notes.md').read_text() == 'mine'
     provenance = strict((workdir / 'provenance.json').read_text())
     assert provenance['device'].startswith('cpu x2')
-    assert provenance['environment']['XLA_FLAGS'] == TWO_DEVICES
+    assert provenance['environment']['XLA_FLAGS'] == FLAGS
     assert strict((workdir / 'summary.json').read_text())['steps'] == 24
 
 

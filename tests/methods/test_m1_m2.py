@@ -48,6 +48,18 @@ def test_dimensions_that_m1_does_not_use_are_not_kept():
     assert np.all(np.any(codes[:, kept], axis=0))
 
 
+def test_bounds_on_codes_are_named_apart_from_those_on_images(trained):
+    """A curve of validation joins that of training with its name."""
+    method, _, state = trained
+    batch, context = (
+        {name: {'x': scaled('train')[:9], 'label': np.zeros(9, int)} for name in method.streams},
+        Context(key=jax.random.key(0), step=state.step, hparams=state.hparams),
+    )
+    found = method.m2_loss(state.params, state.mutables, batch, context)
+    assert not {'elbo', 'elbo_labelled', 'm1_elbo'} & set(found.metrics)
+    assert not found.mutables
+
+
 def test_m2_moves_nothing_of_m1(trained):
     between, state = trained[1:]
     for name in ('encoder', 'decoder', 'likelihood'):
@@ -109,6 +121,7 @@ def test_samples_have_the_class_asked_for(trained):
     [
         ({'data.num_labelled': 0}, 'm1_m2 learns from few labels'),
         ({'code_threshold': -1.0}, 'code_threshold=-1.0 must be at least 0'),
+        ({'m1_epochs': 0}, 'm1_epochs=0 must be at least 1'),
     ],
 )
 def test_configs_that_cannot_be(changes, message):

@@ -27,6 +27,10 @@ def built(**changes):
     return methods.build(config(**changes), digits().spec)
 
 
+def initial(method) -> dict:
+    return jax.jit(lambda key: method.init(key, {})[0])(jax.random.key(0))
+
+
 def linear_gaussian() -> tuple:
     """p(x given y, z) = N(b + W z + V_y, s^2 I) with orthogonal W, of which q is the exact posterior; and exact log p(x, y)."""
     changes = {'model.hidden': (), 'model.latents': 3, 'model.output': 'identity', 'classifier_hidden': ()}
@@ -36,7 +40,7 @@ def linear_gaussian() -> tuple:
     b, V = scaled('train').mean(axis=0).reshape(-1), 0.1 * random.normal(size=(10, 64))
     covariance = 1 / (1 + np.sum(W**2, axis=1) / variance)
     toward = W.T * covariance / variance
-    params = dict(method.init(jax.random.key(0), {})[0])
+    params = initial(method)
     encoder = np.concatenate([np.concatenate([toward, -V @ toward]), np.zeros((74, 3))], axis=1)
     bias = np.concatenate([-b @ toward, np.log(covariance)])
     params['encoder'] = {'layer_0': {'kernel': encoder.astype(np.float32), 'bias': bias.astype(np.float32)}}
@@ -77,14 +81,14 @@ def streams(num: int = 20) -> dict:
 
 def loss_of(method, params, batch, key=0):
     hparams = {name: jnp.asarray(value) for name, value in method.hparams.items()}
-    return method.loss(params, {}, batch, Context(key=jax.random.key(key), step=jnp.asarray(0), hparams=hparams))
+    return jax.jit(method.loss)(params, {}, batch, Context(key=jax.random.key(key), step=jnp.asarray(0), hparams=hparams))
 
 
 def test_what_multiplies_what():
     """Over N examples with n labels, loss N = -sum elbo(x) - sum elbo(x, y) + alpha N / n sum -log q(y given x)."""
     method, batch, (N, n, alpha) = built(alpha=0.3), streams(), (1297, 100, 0.3)
     assert method.hparams == {'alpha': 0.3}
-    out = loss_of(method, method.init(jax.random.key(0), {})[0], batch)
+    out = loss_of(method, initial(method), batch)
     terms = {name: np.asarray(values, np.float64) for name, values in out.metrics.items()}
     assert terms['elbo'].shape == (40,)
     assert terms['elbo_labelled'].shape == terms['classification_nll'].shape == (20,)
@@ -101,12 +105,12 @@ def test_a_sampled_gradient_is_that_of_all_classes_on_average():
             return eps
 
     exact, sampled = (FixedNoise(**vars_of(built(gradient=name))) for name in ('exact', 'sampled'))
-    params, x, num = exact.init(jax.random.key(0), {})[0], streams(4)['unlabelled']['x'], 1000
+    params, x, num = initial(exact), streams(4)['unlabelled']['x'], 1000
 
     def bound(params, method, key):
         return jnp.mean(method.unlabelled_bound(params, {}, x, key))
 
-    value, whole = jax.value_and_grad(bound)(params, exact, jax.random.key(0))
+    value, whole = jax.jit(lambda key: jax.value_and_grad(bound)(params, exact, key))(jax.random.key(0))
     keys = jax.random.split(jax.random.key(2), num)
     values, draws = jax.jit(jax.vmap(lambda key: jax.value_and_grad(bound)(params, sampled, key)))(keys)
     np.testing.assert_allclose(values, value, rtol=1e-5)
@@ -146,11 +150,16 @@ def test_a_hundred_labels_go_further_with_unlabelled_digits(digits_m2):
 def test_codes_and_reconstructions_are_those_of_the_likeliest_class(digits_m2):
     method, state = digits_m2
     x = jnp.asarray(scaled('test')[:30])
-    label = jnp.argmax(method.class_logits(state.params, {}, x), axis=-1)
-    z = method.conditional_encode(state.params, {}, x, label)
-    np.testing.assert_allclose(method.encode(state.params, {}, x), z, rtol=1e-5)
-    back = method.conditional_decode(state.params, {}, z, label)
-    np.testing.assert_allclose(method.reconstruct(state.params, {}, x), back, rtol=1e-5)
+
+    @jax.jit
+    def look(params):
+        label = jnp.argmax(method.class_logits(params, {}, x), axis=-1)
+        z = method.conditional_encode(params, {}, x, label)
+        given = z, method.conditional_decode(params, {}, z, label)
+        return given, (method.encode(params, {}, x), method.reconstruct(params, {}, x))
+
+    for expected, found in zip(*look(state.params), strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -160,6 +169,7 @@ def test_codes_and_reconstructions_are_those_of_the_likeliest_class(digits_m2):
         ({'finetune.target': 'classify'}, "set finetune.target='none'"),
         ({'alpha': -1.0}, 'alpha=-1.0 must be at least 0'),
         ({'gradient': 'none'}, "choose 'exact' or 'sampled'"),
+        ({'classifier_hidden': (0,)}, r'classifier_hidden=\(0,\): widths must be'),
     ],
 )
 def test_configs_that_cannot_be(changes, message):

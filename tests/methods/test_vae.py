@@ -62,10 +62,15 @@ def test_more_samples_make_the_estimate_steadier_and_not_larger(digits_vae):
 
 def test_a_learned_variance_is_that_of_what_is_left():
     method, state = train(config('gaussian', epochs=150, **{'optimizer.learning_rate': 3e-3, 'likelihood.log_variance': -3.0}))
-    x, variance = jnp.asarray(scaled('train')), float(jnp.exp(state.params['likelihood']['log_variance']))
-    mean, log_variance = method.posterior(state.params, state.mutables, x)
-    z = mean + jnp.exp(log_variance / 2) * jax.random.normal(jax.random.key(0), mean.shape)
-    left = float(jnp.mean(jnp.square(x - method.decode(state.params, state.mutables, z))))
+    x, variance = jnp.asarray(scaled('train')), float(np.exp(state.params['likelihood']['log_variance']))
+
+    @jax.jit
+    def mean_square_left(params, key):
+        mean, log_variance = method.posterior(params, state.mutables, x)
+        z = mean + jnp.exp(log_variance / 2) * jax.random.normal(key, mean.shape)
+        return jnp.mean(jnp.square(x - method.decode(params, state.mutables, z)))
+
+    left = float(mean_square_left(state.params, jax.random.key(0)))
     assert variance == pytest.approx(left, rel=0.05)
     assert variance < 0.7 * float(np.var(scaled('train'), axis=0).mean())
 
@@ -77,7 +82,7 @@ def test_the_bound_of_a_linear_gaussian_model_is_below_its_likelihood(kind):
     made = config('gaussian', **{'model.hidden': (), 'model.latents': 3, 'model.output': 'identity', 'num_samples': 4000})
     made.likelihood.learns_variance, made.likelihood.log_variance = False, -2.0
     method, x = methods.build(made, spec), scaled('test')[:20]
-    params, _ = method.init(jax.random.key(0), {'x': x})
+    params, _ = jax.jit(method.init)(jax.random.key(0), {'x': x})
     W, b = 0.3 * np.random.default_rng(0).normal(size=(3, 64)), scaled('train').mean(axis=0).reshape(-1)
     params['decoder']['layer_0'] = {'kernel': jnp.asarray(W, jnp.float32), 'bias': jnp.asarray(b)}
     variance = np.exp(-2.0)
@@ -102,13 +107,13 @@ def test_beta_weighs_training_and_not_evaluation():
     method = methods.build(config(beta=4.0), digits('dynamic_binarisation').spec)
     assert method.hparams == {'beta': 4.0}
     x = jnp.round(jnp.asarray(scaled('test')[:9]))
-    params, mutables = method.init(jax.random.key(0), {'x': x})
-    terms = {}
+    params, mutables = jax.jit(method.init)(jax.random.key(0), {'x': x})
+    loss, evaluate, terms = jax.jit(method.loss), jax.jit(method.evaluate), {}
     for beta in (1.0, 4.0):
         hparams = {'beta': jnp.asarray(beta)}
         contexts = [Context(key=jax.random.key(1), step=jnp.asarray(0), hparams=hparams) for _ in range(2)]
-        out = method.loss(params, mutables, {'x': x}, contexts[0])
-        found = method.evaluate(params, mutables, {'x': x}, contexts[1])
+        out = loss(params, mutables, {'x': x}, contexts[0])
+        found = evaluate(params, mutables, {'x': x}, contexts[1])
         np.testing.assert_allclose(out.loss, np.mean(beta * found['kl'] - found['log_likelihood']), rtol=1e-5)
         terms[beta] = found
     assert float(terms[1.0]['kl'].mean()) > 0.01
@@ -131,9 +136,9 @@ def test_a_larger_beta_leaves_less_in_the_code(digits_vae, strict_vae):
 
 def test_free_bits_keep_dimensions_that_would_be_given_up(strict_vae):
     """At beta = 6 most of eight dimensions cost nothing and say nothing; with free bits, each says something."""
-    x, costs = jnp.round(jnp.asarray(scaled('test'))), []
-    for method, state in (strict_vae, train(config(**STRICT, free_bits=0.3))):
-        costs.append(np.mean(normal.kl_standard_by_dimension(*method.posterior(state.params, {}, x)), axis=0))
+    x = jnp.round(jnp.asarray(scaled('test')))
+    cost = jax.jit(lambda params: jnp.mean(normal.kl_standard_by_dimension(*strict_vae[0].posterior(params, {}, x)), axis=0))
+    costs = [np.asarray(cost(state.params)) for _, state in (strict_vae, train(config(**STRICT, free_bits=0.3)))]
     assert np.sum(costs[0] < 0.1) >= 4
     assert np.sum(costs[1] < 0.1) == 0
 
@@ -142,7 +147,7 @@ def test_beta_warms_up_by_the_step():
     method = methods.build(config(warmup_epochs=2, beta=3.0, epochs=5), digits('dynamic_binarisation').spec)
     assert method.warmup_steps == 24
     x = jnp.round(jnp.asarray(scaled('test')[:9]))
-    params, mutables = method.init(jax.random.key(0), {'x': x})
+    params, mutables = jax.jit(method.init)(jax.random.key(0), {'x': x})
     loss = jax.jit(method.loss)
     for step, beta in [(0, 0.0), (12, 1.5), (24, 3.0), (59, 3.0)]:
         context = Context(key=jax.random.key(1), step=jnp.asarray(step), hparams={'beta': jnp.asarray(3.0)})

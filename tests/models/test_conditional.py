@@ -20,33 +20,43 @@ def model(hidden=(16,), **changes):
 @pytest.mark.parametrize('hidden', [(), (16,), (16, 12)])
 def test_it_is_the_perceptron_of_the_concatenation(hidden):
     made, x, label = model(hidden), jnp.asarray(scaled('test')[:6]), np.arange(6) % 3
-    params = made.init(jax.random.key(0))
-    params = jax.tree.map(lambda leaf: leaf + 0.1 * jax.random.normal(jax.random.key(1), leaf.shape), params)
+    params = jax.jit(made.init)(jax.random.key(0))
+    random = np.random.default_rng(1)
+    params = jax.tree.map(lambda leaf: leaf + 0.1 * random.normal(size=leaf.shape).astype(np.float32), params)
     z = jax.random.normal(jax.random.key(2), (6, 10, 5))
 
     def joined(v, label):
-        return jnp.concatenate([v.reshape(6, -1), np.eye(10, dtype=np.float32)[label]], axis=1)
+        return jnp.concatenate([v.reshape(6, -1), jax.nn.one_hot(label, 10)], axis=1)
 
-    plain = {
-        y: (apply(made.encoder, params['encoder'], joined(x, np.full(6, y))),
-            apply(made.decoder, params['decoder'], joined(z[:, y], np.full(6, y))))
-        for y in range(10)
-    }  # fmt: skip
-    for y, (encoded, decoded) in plain.items():
-        np.testing.assert_allclose(jnp.concatenate(made.posterior(params, x), axis=-1)[:, y], encoded, rtol=1e-4, atol=1e-5)
-        np.testing.assert_allclose(made.decode(params, z)[:, y], decoded, rtol=1e-4, atol=1e-5)
-        rows = label == y
-        one = jnp.concatenate(made.posterior(params, x, label), axis=-1)
-        np.testing.assert_allclose(one[rows], encoded[rows], rtol=1e-4, atol=1e-5)
-        np.testing.assert_allclose(made.decode(params, z[:, y], label)[rows], decoded[rows], rtol=1e-4, atol=1e-5)
+    @jax.jit
+    def plain(z, y):
+        given = y * jnp.ones(6, int)
+        return apply(made.encoder, params['encoder'], joined(x, given)), apply(made.decoder, params['decoder'], joined(z, given))
+
+    @jax.jit
+    def split(z):
+        of_label = made.posterior(params, x, label), [made.decode(params, z[:, y], label) for y in range(3)]
+        return made.posterior(params, x), made.decode(params, z), *of_label
+
+    posterior, decoded, posterior_of_label, decoded_of_label = split(z)
+    both, one = (np.concatenate(pair, axis=-1) for pair in (posterior, posterior_of_label))
+    for y in range(10):
+        expected = plain(z[:, y], y)
+        np.testing.assert_allclose(both[:, y], expected[0], rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(decoded[:, y], expected[1], rtol=1e-4, atol=1e-5)
+        if y in label:
+            rows = label == y
+            np.testing.assert_allclose(one[rows], expected[0][rows], rtol=1e-4, atol=1e-5)
+            np.testing.assert_allclose(decoded_of_label[y][rows], expected[1][rows], rtol=1e-4, atol=1e-5)
     np.testing.assert_array_equal(made.filters(params), params['encoder']['layer_0']['kernel'][:64])
 
 
 def test_one_code_for_all_classes():
     made = model()
-    params, z = made.init(jax.random.key(0)), jax.random.normal(jax.random.key(1), (6, 5))
+    params, z = jax.jit(made.init)(jax.random.key(0)), jax.random.normal(jax.random.key(1), (6, 5))
     tiled = jnp.broadcast_to(z[:, None], (6, 10, 5))
-    np.testing.assert_allclose(made.decode(params, z), made.decode(params, tiled), rtol=1e-5, atol=1e-6)
+    decode = jax.jit(made.decode)
+    np.testing.assert_allclose(decode(params, z), decode(params, tiled), rtol=1e-5, atol=1e-6)
 
 
 def test_data_without_classes_and_convolutions_are_refused():

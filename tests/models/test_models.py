@@ -24,14 +24,17 @@ def images(shape, num=2):
 def test_patches_and_a_product_are_a_convolution(shape, size, stride):
     x, channels = images(shape), shape[-1]
     kernel = jax.random.normal(jax.random.key(1), (size, size, channels, 4))
-    expected = jax.lax.conv_general_dilated(x, kernel, (stride, stride), 'SAME', dimension_numbers=('NHWC', 'HWIO', 'NHWC'))
-    found = patches(x, size, stride)
-    np.testing.assert_allclose(found @ kernel.reshape(-1, 4), expected, atol=1e-4)
+    numbers = {'dimension_numbers': ('NHWC', 'HWIO', 'NHWC')}
     # XLA orders the values of a patch channel first.
-    theirs = jax.lax.conv_general_dilated_patches(
-        x, (size, size), (stride, stride), 'SAME', dimension_numbers=('NHWC', 'HWIO', 'NHWC')
-    )
-    ours = found.reshape(*found.shape[:3], size * size, channels).swapaxes(-1, -2).reshape(theirs.shape)
+    found, expected, theirs = jax.jit(
+        lambda x: (
+            patches(x, size, stride),
+            jax.lax.conv_general_dilated(x, kernel, (stride, stride), 'SAME', **numbers),
+            jax.lax.conv_general_dilated_patches(x, (size, size), (stride, stride), 'SAME', **numbers),
+        )
+    )(x)
+    np.testing.assert_allclose(np.asarray(found) @ np.asarray(kernel).reshape(-1, 4), expected, atol=1e-4)
+    ours = np.asarray(found).reshape(*found.shape[:3], size * size, channels).swapaxes(-1, -2).reshape(theirs.shape)
     np.testing.assert_array_equal(ours, theirs)
 
 
@@ -55,28 +58,29 @@ def test_convolutional_shapes(shape):
 
 def test_a_convolutional_encoder_is_lax_convolutions():
     x, encoder = images((7, 5, 3)), ConvEncoder((4,), 5, activation='tanh')
-    params = encoder.init(jax.random.key(0), x)['params']
+    params = jax.jit(encoder.init)(jax.random.key(0), x)['params']
     params = jax.tree.map(lambda leaf: leaf + 0.1, params)
     kernel = params['conv_0']['kernel'].reshape(3, 3, 3, 4)
     h = jax.lax.conv_general_dilated(x, kernel, (2, 2), 'SAME', dimension_numbers=('NHWC', 'HWIO', 'NHWC'))
     h = jnp.tanh(h + params['conv_0']['bias'].reshape(1, 1, 1, 4)).reshape(2, -1)
     expected = h @ params['dense']['kernel'] + params['dense']['bias'][None]
-    np.testing.assert_allclose(encoder.apply({'params': params}, x), expected, atol=1e-5)
+    np.testing.assert_allclose(jax.jit(encoder.apply)({'params': params}, x), expected, atol=1e-5)
 
 
 def test_a_convolutional_decoder_reaches_every_pixel_and_ends_linear():
     decoder = ConvDecoder((4, 6), (7, 5, 3))
-    out, params = jax.jit(decoder.init_with_output)(jax.random.key(0), images((4,)))
+    z = images((4,))
+    out, params = jax.jit(decoder.init_with_output)(jax.random.key(0), z)
     assert np.all(np.any(np.asarray(out) != 0, axis=0))
     assert np.min(out) < 0 < np.max(out)
-    gradients = jax.jit(jax.grad(lambda params: jnp.sum(decoder.apply(params, images((4,))) ** 2)))(params)
+    gradients = jax.jit(jax.grad(lambda params: jnp.sum(decoder.apply(params, z) ** 2)))(params)
     assert all(np.any(np.asarray(leaf) != 0) for leaf in jax.tree.leaves(gradients))
 
 
 @pytest.mark.parametrize('shape', [(7, 5, 3), (6,)])
 def test_a_perceptron_by_hand(shape):
     x, network = images(shape), MLP((5, 3), 'tanh', 'sigmoid')
-    out, params = network.init_with_output(jax.random.key(0), x)
+    out, params = jax.jit(network.init_with_output)(jax.random.key(0), x)
     (w0, b0), (w1, b1) = jax.device_get(dense_layers(params['params']))
     assert (w0.shape, w1.shape) == ((np.prod(shape), 5), (5, 3))
     h = np.tanh(np.asarray(x).reshape(2, -1) @ w0 + b0)
@@ -93,7 +97,7 @@ def test_a_tied_decoder_by_hand():
     kernels = [jax.random.normal(jax.random.key(i), shape) for i, shape in enumerate([(6, 4), (4, 2)])]
     z = jax.random.normal(jax.random.key(3), (5, 2))
     decoder = TiedDecoder((4, 6), 'tanh')
-    params = decoder.init(jax.random.key(0), z, kernels)
+    params = jax.eval_shape(decoder.init, jax.random.key(0), z, kernels)
     assert set(params['params']) == {'bias_0', 'bias_1'}
     params = {'params': {'bias_0': jnp.arange(4.0), 'bias_1': jnp.arange(6.0)}}
     expected = np.tanh(z @ kernels[1].T + np.arange(4.0)[None]) @ kernels[0].T + np.arange(6.0)[None]
@@ -113,15 +117,18 @@ def config(**changes):
 def test_tied_weights_get_gradients_from_both_sides():
     model = autoencoder.from_config(config(tied=True, activation='tanh', output='identity'), spec())
     x = images((8, 8, 1))
-    params = model.init(jax.random.key(0), x)
+    params = jax.jit(model.init)(jax.random.key(0), x)
     assert set(params['decoder']) == {'bias_0', 'bias_1'}
 
     def loss(encoder_side, decoder_side):
         z = model.encode({**params, 'encoder': encoder_side}, x)
         return jnp.sum(jnp.square(model.decode({**params, 'encoder': decoder_side}, z) - x))
 
-    from_encoder, from_decoder = jax.jit(jax.grad(loss, argnums=(0, 1)))(params['encoder'], params['encoder'])
-    both = jax.jit(jax.grad(lambda encoder: loss(encoder, encoder)))(params['encoder'])
+    @jax.jit
+    def gradients(encoder):
+        return *jax.grad(loss, argnums=(0, 1))(encoder, encoder), jax.grad(lambda shared: loss(shared, shared))(encoder)
+
+    from_encoder, from_decoder, both = gradients(params['encoder'])
     for name in ('layer_0', 'layer_1'):
         pieces = [np.asarray(side[name]['kernel']) for side in (from_encoder, from_decoder, both)]
         assert all(np.abs(piece).max() > 1e-3 for piece in pieces)
@@ -142,20 +149,24 @@ def test_an_autoencoder_of_any_shape(kind, shape):
 
 def test_an_output_is_the_activation_of_what_is_linear():
     model, z = autoencoder.from_config(config(), spec()), 30 * images((3,))
-    params = model.init(jax.random.key(0), images((8, 8, 1)))
-    linear = model.decode_linear(params, z)
+    params = jax.jit(model.init)(jax.random.key(0), images((8, 8, 1)))
+    linear, out = jax.jit(lambda z: (model.decode_linear(params, z), model.decode(params, z)))(z)
     assert np.min(linear) < 0 < np.max(linear)
-    np.testing.assert_allclose(jax.nn.sigmoid(linear), model.decode(params, z), atol=1e-6)
+    np.testing.assert_allclose(jax.nn.sigmoid(linear), out, atol=1e-6)
 
 
 def test_a_gaussian_autoencoder_splits_its_last_layer():
     model, x = gaussian.from_config(config(activation='tanh'), spec()), images((8, 8, 1))
-    params = model.init(jax.random.key(0), x)
-    mean, log_variance = model.posterior(params, x)
-    both = model.encoder.apply({'params': params['encoder']}, x)
+    params = jax.jit(model.init)(jax.random.key(0), x)
+
+    @jax.jit
+    def look(params):
+        return *model.posterior(params, x), model.encode(params, x), model.encoder.apply({'params': params['encoder']}, x)
+
+    mean, log_variance, code, both = look(params)
     assert both.shape == (2, 6)
-    np.testing.assert_array_equal(jnp.concatenate([mean, log_variance], axis=1), both)
-    np.testing.assert_array_equal(model.encode(params, x), mean)
+    np.testing.assert_array_equal(np.concatenate([mean, log_variance], axis=1), both)
+    np.testing.assert_array_equal(code, mean)
 
 
 @pytest.mark.parametrize(
@@ -184,4 +195,5 @@ def test_activations_are_elementwise_and_those_of_jax(name):
     expected = {'identity': x, 'tanh': jnp.tanh(x)}.get(name)
     expected = getattr(jax.nn, name)(x) if expected is None else expected
     np.testing.assert_allclose(activation(name)(x), expected, atol=1e-6)
-    np.testing.assert_allclose(jax.jacfwd(activation(name))(x), np.diag(jax.vmap(jax.grad(activation(name)))(x)), atol=1e-6)
+    jacobian, slopes = jax.jit(lambda x: (jax.jacfwd(activation(name))(x), jax.vmap(jax.grad(activation(name)))(x)))(x)
+    np.testing.assert_allclose(jacobian, np.diag(slopes), atol=1e-6)

@@ -49,9 +49,11 @@ def test_the_report_says_where_the_figure_is_not_to_be_trusted(whole, tmp_path):
 
     folder, summary = shutil.copytree(whole, tmp_path / 'run'), copy.deepcopy(read(whole, 'summary'))
     assert 'likely too small' not in write_report(folder).read_text()
-    summary['likelihood'] |= {'effective_sample_size': 2.5, 'monte_carlo_standard_error': None}
+    summary['likelihood'] |= {'share_with_few': 0.3, 'monte_carlo_standard_error': None, 'note': 'grey values'}
     write_json(folder / 'summary.json', summary)
-    assert 'likely too small' in write_report(folder).read_text()
+    page = write_report(folder).read_text()
+    assert 'For 30% of the images fewer than 10 carry it' in page
+    assert 'Grey values.' in page
     del summary['likelihood']
     write_json(folder / 'summary.json', summary)
     assert 'id="likelihood"' not in write_report(folder).read_text()
@@ -64,5 +66,7 @@ def test_only_where_it_is_asked_for_and_can_be():
     before = config(vae)
     del before.evaluation
     assert num_importance_samples(before) == 0
-    with pytest.raises(UserError, match=r'evaluation.importance_samples=-1 must be at least 0'):
+    with pytest.raises(UserError, match=r'evaluation.importance_samples=-1 must lie between 0'):
         check(config(vae, **{'evaluation.importance_samples': -1}))
+    with pytest.raises(UserError, match='and 1,000,000,000'):
+        check(config(vae, **{'evaluation.importance_samples': 10**10}))

@@ -12,6 +12,7 @@ import pytest
 
 import aejax
 from tests.commands import PATIENCE, ROOT, Strike
+from tests.flags import QUICK
 from tests.running import read, rows, state
 from tests.support import assert_equal_bytes
 
@@ -99,7 +100,7 @@ def test_signals(commands, reference, tmp_path):
     # After the first interval, where no checkpoint falls due; the second, while Python itself ends, is the system's to answer.
     done = subprocess.run(
         [sys.executable, '-c', STRUCK_TWICE, *CONFIG, f'--workdir={folder}'],
-        env={**os.environ, 'PYTHONPATH': str(ROOT), 'XLA_FLAGS': '', 'JAX_COMPILATION_CACHE_DIR': commands.cache},
+        env={**os.environ, 'PYTHONPATH': str(ROOT), 'XLA_FLAGS': QUICK, 'JAX_COMPILATION_CACHE_DIR': commands.cache},
         cwd=ROOT,
         capture_output=True,
         text=True,

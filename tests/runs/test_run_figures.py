@@ -85,6 +85,18 @@ def test_denoising_shows_what_was_given_and_what_was_made_of_it(monkeypatch):
     np.testing.assert_allclose(shown['errors'], np.square(clean / 2 - 1).sum(axis=(1, 2, 3)), rtol=1e-5)
 
 
+@pytest.mark.parametrize('variant', ['', 'mixture'])
+def test_the_manifold_is_drawn_where_the_prior_is(variant, monkeypatch):
+    shown = []
+    monkeypatch.setattr(figures.images, 'image_grid', lambda grid, columns, limits: shown.append(grid))
+    made = pictures(vae.get_config(variant), digits())
+    mean = made.state.params['prior']['mean'] if variant else np.zeros((1, 2))
+    monkeypatch.setattr(made.method.model.__class__, 'decode', lambda model, params, z: z)
+    made.manifold()
+    assert np.abs(np.mean(shown[0], axis=0) - np.mean(mean, axis=0)).max() < 0.3
+    assert shown[0].max() == pytest.approx(1.645, abs=1e-3) if not variant else np.ptp(shown[0]) > 3.6
+
+
 def test_analogies_pair_every_style_with_every_class(monkeypatch):
     shown = {}
     monkeypatch.setattr(figures.images, 'image_grid', lambda grid, columns, limits: shown.update(grid=grid, columns=columns))

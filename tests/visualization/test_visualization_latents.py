@@ -124,6 +124,8 @@ def test_manifold_grid_is_even_in_probability():
     np.testing.assert_allclose(norm.cdf(grid[..., 0]), np.broadcast_to(even, (5, 5)))
     np.testing.assert_allclose(norm.cdf(grid[..., 1]), np.broadcast_to(even[::-1, None], (5, 5)))
     np.testing.assert_array_equal(manifold_grid_points(1), [[0.0, 0.0]])
+    draws = np.random.default_rng(0).normal(size=(50_000, 2)) * [1, 4] + [0, 3]
+    np.testing.assert_allclose(manifold_grid_points(5, 0.1, draws).reshape(5, 5, 2), grid * [1, 4] + [0, 3], atol=0.08)
     for bad in ((0, 0.1), (3, 0.0), (3, 0.5)):
         with pytest.raises(UserError):
             manifold_grid_points(*bad)

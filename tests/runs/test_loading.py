@@ -1,0 +1,40 @@
+"""A model in hand: what it can do with classes, and what it says of classes that are none."""
+
+import numpy as np
+import pytest
+
+from aejax import methods
+from aejax.runs.loading import Model
+from aejax.runs.setup import make_source
+from aejax.training import loop
+from aejax.types import UserError
+from experiments.configs import conditional_vae
+from tests.support import digits
+
+
+@pytest.fixture(scope='module')
+def model():
+    config = conditional_vae.get_config()
+    spec = digits(config.data.preprocessing).spec
+    method = methods.build(config, spec)
+    state = loop.initial_state(method, make_source(config, digits(config.data.preprocessing)), spec, 0)
+    return Model(method, state, config, spec, 0)
+
+
+def test_a_model_that_is_told_the_class(model):
+    x, label = digits().split('test')['x'][:4], np.array([0, 9, 3, 3])
+    codes = model.conditional_encode(x, label)
+    back = model.conditional_decode(codes, label)
+    assert (codes.shape, back.shape) == ((4, model.config.model.latents), (4, 8, 8, 1))
+    assert not np.array_equal(back, model.conditional_decode(codes, label[::-1]))
+    drawn = model.conditional_sample(label)
+    assert drawn.shape == (4, 8, 8, 1)
+    np.testing.assert_array_equal(drawn, model.conditional_sample(label, seed=0))
+    with pytest.raises(UserError, match=r'cannot class_logits: it can sample, conditional_encode, .*conditional_sample'):
+        model.class_logits(x)
+
+
+@pytest.mark.parametrize('label', [[0.0, 1.0], [0, 10], [-1, 0], 3])
+def test_classes_that_are_none(model, label):
+    with pytest.raises(UserError, match='labels are whole numbers from 0 to 9'):
+        model.conditional_sample(label)
