@@ -57,7 +57,18 @@ def _lede(run: Run) -> str:
     seconds = duration(run.summary.get('seconds'))
     device = str(run.provenance.get('device', ''))
     effort = (f', in {seconds}' if seconds else '') + (f', on {device}' if device else '')
-    return f'{trained}{length}{effort}.'
+    return f'{trained}{_labels(run)}{length}{effort}.'
+
+
+def _labels(run: Run) -> str:
+    """How many examples came with their class, where not all did."""
+    number_of = _num_labelled(run)
+    return f', {number(number_of)} of them with a label,' if number_of else ''
+
+
+def _num_labelled(run: Run) -> int:
+    value = nested(run.config, 'data').get('num_labelled')
+    return value if isinstance(value, int) else 0
 
 
 def _size(shape: Any) -> str:
@@ -85,9 +96,9 @@ def _tiles(run: Run) -> Markup:
 
 
 def _main_result(run: Run) -> tuple[str, str]:
-    """The test figure of the metric by which the run was selected, or else the first one."""
+    """The test figure of the metric by which the run was selected, or else the first one; with few labels, the error."""
     metrics = nested(run.summary, 'metrics')
-    name = str(nested(run.summary, 'best').get('metric', ''))
+    name = 'classification_error' if _num_labelled(run) else str(nested(run.summary, 'best').get('metric', ''))
     name = name if name in metrics else next(iter(metrics), '')
     value = metrics.get(name, {})
     entry = value if isinstance(value, dict) else {'mean': value}

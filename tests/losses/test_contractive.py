@@ -112,12 +112,14 @@ def test_reference_equals_finite_differences():
     with jax.enable_x64(True):
         layers, x = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float64), (layers, x))
         one = functools.partial(encode, layers, activations)
-        moved = jax.vmap(jax.vmap(one))  # [3, 2 * 64, 64] -> [3, 2 * 64, 5]
+        moved = jax.jit(jax.vmap(jax.vmap(one)))  # [3, 2 * 64, 64] -> [3, 2 * 64, 5]
         steps = step * np.concatenate([np.eye(64), -np.eye(64)])
         codes = np.asarray(moved(x[:, None, :] + steps[None]))
         expected = np.sum(np.square((codes[:, :64] - codes[:, 64:]) / (2 * step)), axis=(1, 2))
-        np.testing.assert_allclose(contractive.jacobian_penalty(layers, activations, x)[0], expected, rtol=1e-8)
-        np.testing.assert_allclose(contractive.jacobian_penalty_reference(one, x), expected, rtol=1e-8)
+        closed = jax.jit(lambda x: contractive.jacobian_penalty(layers, activations, x)[0])(x)
+        reference = jax.jit(lambda x: contractive.jacobian_penalty_reference(one, x))(x)
+        np.testing.assert_allclose(closed, expected, rtol=1e-8)
+        np.testing.assert_allclose(reference, expected, rtol=1e-8)
 
 
 def test_one_sigmoid_layer_is_the_formula_of_the_paper():
@@ -167,7 +169,7 @@ def test_the_change_of_one_layers_jacobian_equals_that_of_two_jacobians(name):
 def test_over_the_variance_the_change_of_the_jacobian_tends_to_the_norm_of_the_hessian(sizes, names):
     layers, activations = make_layers(sizes), [ACTIVATIONS[name] for name in names]
     x = digits(4)[:, 18:24]
-    hessians = jax.vmap(jax.hessian(functools.partial(encode, layers, activations)))(x)
+    hessians = jax.jit(jax.vmap(jax.hessian(functools.partial(encode, layers, activations))))(x)
     expected = np.sum(np.square(hessians), axis=(1, 2, 3))
 
     @jax.jit

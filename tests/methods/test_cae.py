@@ -52,7 +52,7 @@ def test_the_penalty_by_hand():
     method, state = train(small(), num=1)
     x = jnp.asarray(scaled('test')[:9])
     context = Context(key=jax.random.key(0), step=state.step, hparams={'penalty_weight': jnp.asarray(0.7)})
-    out = method.loss(state.params, state.mutables, {'x': x}, context)
+    out = jax.jit(method.loss)(state.params, state.mutables, {'x': x}, context)
     norms = jacfwd_norms(method, state, x)
     np.testing.assert_allclose(out.metrics['jacobian_norm'], norms, rtol=1e-4)
     np.testing.assert_allclose(out.loss, np.mean(out.metrics['cross_entropy'] + 0.7 * np.square(norms)), rtol=1e-5)
@@ -81,7 +81,6 @@ def test_the_higher_order_penalty_makes_the_jacobian_move_less():
     config.hessian.weight = 0.0
     free = train(config)
     norms = [hessian_norms(method, state, scaled('test')[:20]).mean() for method, state in (steady, free)]
-    print(norms)
     assert norms[0] < 0.8 * norms[1]
 
 
@@ -92,7 +91,7 @@ def test_the_higher_order_penalty_by_hand(changes):
     )
     assert method.hparams == {'penalty_weight': 0.1, 'hessian_weight': 5.0}
     x = jnp.asarray(scaled('test')[:5])
-    params, _ = method.init(jax.random.key(0), {'x': x})
+    params, _ = jax.jit(method.init)(jax.random.key(0), {'x': x})
 
     @jax.jit
     def jacobians(x):

@@ -41,7 +41,7 @@ def linear_gaussian():
     changes = {'model.hidden': (), 'model.upper_hidden': (), 'model.latents': 3, 'model.upper_latents': 2}
     method = build(**changes, **{'model.output': 'identity', 'likelihood.family': 'gaussian', 'likelihood.log_variance': -1.0})
     x, random = jnp.asarray(scaled('test')[:12]), np.random.default_rng(0)
-    params, _ = method.init(jax.random.key(0), {'x': x})
+    params, _ = jax.jit(method.init)(jax.random.key(0), {'x': x})
     W1, b = 0.15 * random.normal(size=(3, 64)), scaled('train').mean(axis=0).reshape(-1)
     W2, c, log_t = 0.5 * random.normal(size=(2, 3)), 0.3 * random.normal(size=3), np.asarray([-0.5, 0.2, -1.0])
     params['decoder'] = {
@@ -86,14 +86,15 @@ def test_densities_of_both_layers_give_the_exact_likelihood():
 
 def test_draws_of_the_prior_have_its_density():
     method, params, *_ = linear_gaussian()
-    z = np.asarray(method.sample_prior(params, {}, jax.random.key(0), 5_000))
+    z = np.asarray(jax.jit(lambda key: method.sample_prior(params, {}, key, 5_000))(jax.random.key(0)))
     upper = params['decoder']['upper']['layer_0']
     W2, c, log_t = np.asarray(upper['kernel'])[:, :3], np.asarray(upper['bias'])[:3], np.asarray(upper['bias'])[3:]
     cross = np.concatenate([W2, np.eye(2)], axis=1)
     exact = scipy.stats.multivariate_normal([*c, 0, 0], cross.T @ cross + np.diag([*np.exp(log_t), 0, 0]))
     np.testing.assert_allclose(z.mean(axis=0), exact.mean, atol=0.1)
     np.testing.assert_allclose(np.cov(z.T), exact.cov, atol=0.12)
-    np.testing.assert_allclose(method.prior_log_prob(params, {}, jnp.asarray(z[:50])), exact.logpdf(z[:50]), rtol=1e-4, atol=1e-4)
+    found = jax.jit(lambda z: method.prior_log_prob(params, {}, z))(z[:50])
+    np.testing.assert_allclose(found, exact.logpdf(z[:50]), rtol=1e-4, atol=1e-4)
 
 
 def test_it_reaches_its_level_on_digits(trained):
@@ -107,12 +108,19 @@ def test_it_reaches_its_level_on_digits(trained):
 def test_proposals_are_drawn_around_the_code(trained):
     method, state = trained
     x = jnp.round(jnp.asarray(scaled('test')[:20]))
-    z, log_q = method.propose(state.params, {}, jax.random.key(0), x, 400)
+
+    @jax.jit
+    def look(params, key):
+        code = method.encode(params, {}, x)
+        back = method.reconstruct(params, {}, x), method.decode(params, {}, code)
+        return *method.propose(params, {}, key, x, 400), code, back
+
+    z, log_q, code, back = look(state.params, jax.random.key(0))
     assert (z.shape, log_q.shape) == ((400, 20, 24), (400, 20))
-    code = np.asarray(method.encode(state.params, {}, x))
+    code = np.asarray(code)
     lower = np.asarray(z)[..., :16]
     np.testing.assert_array_less(np.abs(lower.mean(axis=0) - code[:, :16]), 5 * lower.std(axis=0) / 20)
-    np.testing.assert_allclose(method.reconstruct(state.params, {}, x), method.decode(state.params, {}, code), rtol=1e-5)
+    np.testing.assert_allclose(*back, rtol=1e-5)
 
 
 @pytest.mark.parametrize('gradient', ['dreg', 'stl'])

@@ -62,12 +62,13 @@ def test_its_elbo_is_that_of_a_vae(trained):
     single, several = build(vae), build(num_samples=50)
 
     @jax.jit
+    @jax.vmap
     def both(key):
         keys = jax.random.split(key)
         context = Context(key=keys[1], step=jnp.asarray(0), hparams={}, train=False)
         return single.bound(params, x, keys[0], 1.0)['elbo'], several.evaluate(params, {}, {'x': x}, context)['elbo']
 
-    exact, sampled = (np.asarray(leaf) for leaf in jax.vmap(both)(jax.random.split(jax.random.key(0), NUM)))
+    exact, sampled = (np.asarray(leaf) for leaf in both(jax.random.split(jax.random.key(0), NUM)))
     error = np.sqrt((exact.var(axis=0) + sampled.var(axis=0)) / NUM)
     np.testing.assert_array_less(np.abs(exact.mean(axis=0) - sampled.mean(axis=0)), 4.5 * error)
 
@@ -85,7 +86,7 @@ def test_dreg_and_plain_gradients_agree_through_encoder_decoder_and_prior(traine
 
 
 def test_the_objective_names_the_loss():
-    params, batch = build().init(jax.random.key(0), {'x': images(5)})[0], {'x': images(5)}
+    params, batch = jax.jit(build().init)(jax.random.key(0), {'x': images(5)})[0], {'x': images(5)}
     for objective, bound in (('iwae', 'iwae_bound'), ('vae', 'elbo')):
         context = Context(key=jax.random.key(1), step=jnp.asarray(0), hparams={})
         out = jax.jit(build(objective=objective).loss)(params, {}, batch, context)

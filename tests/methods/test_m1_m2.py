@@ -38,12 +38,12 @@ def trained():
 def test_dimensions_that_m1_does_not_use_are_not_kept():
     # At this price of a code, M1 gives up most of its dimensions.
     method, state = train(1, **{'m1_epochs': 100, 'm1.beta': 6.0})
-    deviation = np.std(method.m1.encode(own(state.params, 'm1'), {}, jnp.asarray(scaled('train'))), axis=0)
+    deviation = np.std(jax.jit(method.m1.encode)(own(state.params, 'm1'), {}, jnp.asarray(scaled('train'))), axis=0)
     kept = np.asarray(method.kept(state.mutables))
     clear = np.abs(deviation - 0.1) > 0.04
     np.testing.assert_array_equal(kept[clear], deviation[clear] > 0.1)
     assert 3 <= np.sum(~kept[clear]) <= 14
-    codes = np.asarray(method.codes(state.params, state.mutables, jnp.asarray(scaled('test'))))
+    codes = np.asarray(jax.jit(method.codes)(state.params, state.mutables, jnp.asarray(scaled('test'))))
     np.testing.assert_array_equal(codes[:, ~kept], 0.0)
     assert np.all(np.any(codes[:, kept], axis=0))
 
@@ -55,7 +55,7 @@ def test_bounds_on_codes_are_named_apart_from_those_on_images(trained):
         {name: {'x': scaled('train')[:9], 'label': np.zeros(9, int)} for name in method.streams},
         Context(key=jax.random.key(0), step=state.step, hparams=state.hparams),
     )
-    found = method.m2_loss(state.params, state.mutables, batch, context)
+    found = jax.jit(method.m2_loss)(state.params, state.mutables, batch, context)
     assert not {'elbo', 'elbo_labelled', 'm1_elbo'} & set(found.metrics)
     assert not found.mutables
 
@@ -112,7 +112,7 @@ def test_samples_have_the_class_asked_for(trained):
     method, _, state = trained
     near = KNeighborsClassifier(5).fit(scaled('train').reshape(-1, 64), digits().split('train')['label'])
     asked = np.tile(np.arange(10), 20)
-    drawn = method.conditional_sample(state.params, state.mutables, jax.random.key(0), jnp.asarray(asked))
+    drawn = jax.jit(method.conditional_sample)(state.params, state.mutables, jax.random.key(0), jnp.asarray(asked))
     assert np.mean(near.predict(np.reshape(drawn, (-1, 64))) == asked) > 0.6
 
 

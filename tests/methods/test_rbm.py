@@ -34,9 +34,11 @@ def gradient_of(method, params, mutables, x, **hparams):
 
 def start(method, x):
     """Parameters away from the origin, and mutables."""
-    params, mutables = method.init(jax.random.key(0), {'x': x})
+    params, mutables = jax.jit(method.init)(jax.random.key(0), {'x': x})
     return {
-        'rbm': jax.tree.map(lambda leaf: leaf + 0.1 * jnp.sin(jnp.arange(leaf.size)).reshape(leaf.shape), params['rbm'])
+        'rbm': jax.tree.map(
+            lambda leaf: leaf + 0.1 * np.sin(np.arange(leaf.size, dtype=np.float32)).reshape(leaf.shape), params['rbm']
+        )
     }, mutables
 
 
@@ -157,9 +159,10 @@ def test_free_energies_of_images():
     method, _ = built()
     x = jnp.asarray(np.round(scaled('test')[:9]))
     params, mutables = start(method, x)
-    expected = functions.free_energy(params['rbm'], x.reshape(9, 64))
-    np.testing.assert_array_equal(method.free_energy(params, mutables, x), expected)
-    np.testing.assert_array_equal(method.evaluate(params, mutables, {'x': x}, context())['free_energy'], expected)
+    expected = jax.jit(functions.free_energy)(params['rbm'], x.reshape(9, 64))
+    found = jax.jit(method.evaluate)(params, mutables, {'x': x}, context())['free_energy']
+    np.testing.assert_allclose(jax.jit(method.free_energy)(params, mutables, x), expected, rtol=1e-6)
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
 
 
 @pytest.mark.parametrize(

@@ -248,6 +248,14 @@ def test_uncommitted_changes_are_told(tmp_path):
     assert 'changes that were not committed' in dirty.text
 
 
+def test_few_labels_are_told_and_their_error_comes_first(tmp_path):
+    metrics = {**SUMMARY['metrics'], 'classification_error': {'mean': 0.063, 'standard_error': 0.014, 'n': 300}}
+    config = {**CONFIG, 'data': {'name': 'digits', 'num_labelled': 100}}
+    page = report(tmp_path / 'run', config=config, summary={**SUMMARY, 'metrics': metrics})
+    assert 'Trained on 1,297 images (8 × 8 × 1) from digits, 100 of them with a label, for 100 epochs' in page.text
+    assert 'test classification error 6.3 ± 1.4 %' in page.text
+
+
 def test_points_are_called_points_and_their_figures_say_what_they_show(tmp_path):
     data = {
         'name': 'ring',
