@@ -144,9 +144,11 @@ class Commands:
               optimised: bool | None = None, **environment: str) -> Command:  # fmt: skip
         streams = self._folder / str(next(self._number))
         streams.mkdir(parents=True)
-        environment = {'JAX_COMPILATION_CACHE_DIR': self.cache, 'XLA_FLAGS': QUICK, **environment}
-        strikes = (strike,) if isinstance(strike, Strike) else tuple(strike)
         optimised = self.optimised if optimised is None else optimised
+        # What is optimised is compiled as users compile it.
+        flags = '' if optimised else QUICK
+        environment = {'JAX_COMPILATION_CACHE_DIR': self.cache, 'XLA_FLAGS': flags, **environment}
+        strikes = (strike,) if isinstance(strike, Strike) else tuple(strike)
         work = (module, arguments, streams, str(folder), environment, terminal, strikes, file_size, pictures, optimised)
         process = self._context.Process(target=_execute, args=work)
         process.start()

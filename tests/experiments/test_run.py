@@ -20,7 +20,13 @@ from aejax.runs import folder as folders
 from tests.commands import Strike
 from tests.flags import QUICK, TWO_DEVICES
 
-VAE = ('--config=configs/vae.py', '--config.epochs=3', '--config.log_every=1.0', '--config.checkpoint_every=1.0')
+VAE = (
+    '--config=configs/vae.py',
+    '--config.epochs=3',
+    '--config.log_every=1.0',
+    '--config.checkpoint_every=1.0',
+    '--config.evaluation.importance_samples=20',
+)
 FLAGS = f'{TWO_DEVICES} {QUICK}'
 FILES = {
     'config.json',
@@ -86,7 +92,9 @@ def test_lines_for_a_pipe(run):
     assert all('elbo/loss' in line and 'validation elbo' in line for line in lines[:3])
     assert 'examples/s' in lines[2]
     assert lines[3] == 'evaluating on the test split and drawing figures'
-    assert [line.split()[0] for line in lines[7:-2]] == ['elbo', 'kl', 'log_likelihood', 'squared_error']
+    assert lines[4] == 'log p(x) of the test split from 20 samples an example'
+    assert [line.split()[0] for line in lines[8:12]] == ['elbo', 'kl', 'log_likelihood', 'squared_error']
+    assert lines[13].startswith('test log p(x): samples')
     assert lines[-1] == f'report: {run[0]}/report.html'
     assert '\x1b' not in run[1]
 
@@ -141,7 +149,7 @@ def test_another_config_or_process_is_refused(commands, run):
 def test_evaluate_and_sample(commands, run):
     folder = run[0]
     out = commands.run('--mode=evaluate', f'--workdir={folder}', '--checkpoint=36').out
-    assert out.strip() in run[1]
+    assert all(part.strip() in run[1] for part in out.split('\n', 1))
     metrics = strict((folder / 'evaluation-test.json').read_text())['metrics']
     assert metrics == strict((folder / 'summary.json').read_text())['metrics']
     commands.run('--mode=evaluate', '--split=validation', f'--workdir={folder}')

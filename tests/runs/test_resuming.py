@@ -12,7 +12,6 @@ import pytest
 
 import aejax
 from tests.commands import PATIENCE, ROOT, Strike
-from tests.flags import QUICK
 from tests.running import read, rows, state
 from tests.support import assert_equal_bytes
 
@@ -23,6 +22,7 @@ CONFIG = (
     '--config.log_every=1.0',
     '--config.checkpoint_every=2.0',
     '--config.test_checkpoint=best',
+    '--config.evaluation.importance_samples=0',
 )
 ROWS = 'aejax.runs.train:folders.append_rows'
 
@@ -100,7 +100,7 @@ def test_signals(commands, reference, tmp_path):
     # After the first interval, where no checkpoint falls due; the second, while Python itself ends, is the system's to answer.
     done = subprocess.run(
         [sys.executable, '-c', STRUCK_TWICE, *CONFIG, f'--workdir={folder}'],
-        env={**os.environ, 'PYTHONPATH': str(ROOT), 'XLA_FLAGS': QUICK, 'JAX_COMPILATION_CACHE_DIR': commands.cache},
+        env={**os.environ, 'PYTHONPATH': str(ROOT), 'XLA_FLAGS': '', 'JAX_COMPILATION_CACHE_DIR': commands.cache},
         cwd=ROOT,
         capture_output=True,
         text=True,
