@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -170,3 +170,14 @@ def num_steps(config: ConfigDict, spec: DataSpec) -> int:
     if steps > MAX_STEPS:
         raise UserError(f'epochs={config.epochs} with batch_size={config.batch_size} are {steps:,} steps, beyond {MAX_STEPS:,}')
     return steps
+
+
+def by_phase(
+    config: ConfigDict, num_steps: int, repeats: Mapping[str, int] | None = None
+) -> dict[str, optax.GradientTransformation]:
+    """The optimisers of an `optimizers` section, {phase: `optimizer` section}; a phase takes `repeats` updates a step, or one.
+
+    Raises:
+        UserError: as from `from_config`.
+    """
+    return {name: from_config(section, num_steps * (repeats or {}).get(name, 1)) for name, section in config.items()}

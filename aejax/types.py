@@ -20,7 +20,7 @@ Params = Mapping[str, Any]
 Mutables = Mapping[str, Any]
 """What a forward pass changes beside the gradient: batch statistics, persistent chains."""
 Batch = Mapping[str, Any]
-"""'x' [B, ...] in model space, and where the data has them 'label' [B] int32 and 'coordinates' [B, c]."""
+"""'x' [B, ...] in model space, and where the data has them 'label' [B] int32, 'attribute' [B] int32 and 'coordinates' [B, c]."""
 STREAMS = ('labelled', 'unlabelled')
 """The streams of a nested batch, {'labelled': {'x', 'label'}, 'unlabelled': {'x'}}: what few labels make of a training split."""
 
@@ -46,6 +46,7 @@ class DataSpec:
             'whiten' (also decorrelated) or 'raw' (as they are). One of `PREPROCESSING`.
         num_classes: how many values 'label' takes; 0 without labels.
         num_examples: in the training split; with the batch size it gives the steps of an epoch.
+        num_levels: how many values 'attribute' takes, in order; 0 without it.
     """
 
     name: str
@@ -53,6 +54,7 @@ class DataSpec:
     preprocessing: str = 'scale'
     num_classes: int = 0
     num_examples: int = 0
+    num_levels: int = 0
 
     @property
     def is_image(self) -> bool:
@@ -134,6 +136,7 @@ class Method(Protocol):
     prior_log_prob(params, mutables, z) -> [B]                log p(z) in nats
     sample_prior(params, mutables, key, num) -> [num, d]      z from the prior
     propose(params, mutables, key, x, num) -> (z, log_q)      z [num, B, d] from q(z given x), log q(z given x) [num, B] in nats
+    draw_code(params, mutables, key, x) -> [B, d]             z from q(z given x), where its density is not known
     filters(params, mutables) -> [D, m] or None               weights from the input to the first layer's m units; None where
                                                               they are no such matrix (convolutions)
     corrupt(params, mutables, key, x) -> [B, ...]             x as the model was given it in training
@@ -142,9 +145,11 @@ class Method(Protocol):
     free_energy(params, mutables, x) -> [B]                   -log p(x) - log Z in nats
     decoding_errors(params, mutables, x, z) -> {name: [B]}    reconstruction errors of x from the code z
     class_logits(params, mutables, x) -> [B, classes]         log p(y given x) of every class y, but for a constant an example
+    cluster_logits(params, mutables, x) -> [B, K]             log q(y given x) of K clusters without names, as class_logits
     conditional_encode(params, mutables, x, label) -> [B, d]  the code of x given its class [B]
     conditional_decode(params, mutables, z, label) -> [B, ...]      mean of p(x given y, z), in model space
     conditional_sample(params, mutables, key, label) -> [B, ...]    means of p(x given y, z) for z drawn from the prior
+    attribute_decode(params, mutables, z, attribute) -> [B, ...]    x given z and the level [B] of its ordered attribute
     streams: tuple of names                                   `STREAMS` of a method that trains on batches of both; without it,
                                                               batches are flat
     encoder_groups, decoder_groups: tuples of names           the groups behind encode and decode, where they are not 'encoder'

@@ -35,7 +35,7 @@ from aejax.training import state as states
 from aejax.training.parallel import make_placement
 from aejax.training.sources import Resident
 from aejax.types import Array, DataSpec
-from experiments import cli
+from experiments import adversarial_speed, cli
 from experiments.configs import ae, cae, dae, m2, stacked_ae, vae
 from experiments.likelihood_speed import decoder_matmul_runner, likelihood_runner
 from experiments.torch_vae import torch_runner
@@ -200,6 +200,8 @@ def measure(rounds: int) -> tuple[dict[str, list[float]], dict[str, dict[str, An
         'dae': (method_runner(dae.get_config('mnist')), 100),
         **{f'stack_{k}': (method_runner(stack_config(), k), 100) for k in range(3)},
         'stack_matmuls': (matmul_runner(100, [(1000, 1000), (1000, 1000)]), 100),
+        'aae': (method_runner(adversarial_speed.config()), 30),
+        'aae_matmuls': (adversarial_speed.adversarial_matmul_runner(), 30),
         'cae_closed': (method_runner(ae_config('cae', 'closed')), 100),
         'cae_jacfwd': (method_runner(ae_config('cae', 'jacfwd')), 2),
         'penalty_closed': (penalty_runner('closed'), 100),
@@ -227,6 +229,10 @@ def measure(rounds: int) -> tuple[dict[str, list[float]], dict[str, dict[str, An
         'DAE step / AE step, masking': {'value': ratio(seconds, 'dae', 'ae')},
         'pretraining 784-1000-1000-1000: share of the matmul limit': {
             'value': ratio(seconds, 'stack_matmuls', 'stack'),
+            'at_least': 0.5,
+        },
+        'adversarial AE 784-1000-1000-8: share of the matmul limit of its three phases': {
+            'value': ratio(seconds, 'aae_matmuls', 'aae'),
             'at_least': 0.5,
         },
         'CAE step / AE step, closed form': {'value': ratio(seconds, 'cae_closed', 'ae'), 'at_most': 1.5},

@@ -4,6 +4,7 @@ import difflib
 import os
 from pathlib import Path
 
+from aejax.data.attributes import split_name, with_attribute
 from aejax.data.dataset import Dataset
 from aejax.data.embedded import load_digits, load_patches
 from aejax.data.idx import IDX_CONFIGS
@@ -13,7 +14,7 @@ from aejax.data.synthetic import MANIFOLDS, load_manifold
 from aejax.types import UserError
 
 NAMES = ('digits', *IDX_CONFIGS, *MNIST_VARIANTS, *MANIFOLDS, 'patches')
-"""All data sets but those of the form 'tfds:NAME'."""
+"""All data sets but those of the form 'tfds:NAME', and those with an attribute, 'NAME:thickness' or 'NAME:rotation'."""
 
 
 def load(
@@ -28,7 +29,8 @@ def load(
     """Loads a data set, preparing it on disk where it is not yet.
 
     Args:
-        name: one of `NAMES`, or 'tfds:NAME' for images that TensorFlow Datasets has already prepared as array_record.
+        name: one of `NAMES`, or 'tfds:NAME' for images that TensorFlow Datasets has already prepared as array_record; with
+            ':thickness' or ':rotation' behind it, images with that ordered attribute, see `aejax.data.attributes`.
         preprocessing: one of `aejax.types.PREPROCESSING`; by default 'scale' for images and 'standardise' for the rest.
         seed: draws static binarisation, synthetic samples, patches, rotations and backgrounds. The splits of fixed data sets do
             not depend on it.
@@ -44,6 +46,10 @@ def load(
         raise UserError(f'the data set has no name: data.name must be one of {", ".join(NAMES)} or tfds:NAME')
     if not 0 <= seed < 2**32:
         raise UserError(f'the data seed must lie in 0 .. {2**32 - 1}, got {seed}')
+    base, attribute = split_name(name)
+    if attribute:
+        places = {'data_dir': data_dir, 'download_dir': download_dir}
+        return with_attribute(load(base, preprocessing=preprocessing, seed=seed, patch_size=patch_size, **places), attribute)
     folder = _folder(data_dir, 'AEJAX_DATA_DIR') or _folder(None, 'TFDS_DATA_DIR') or Path('~/tensorflow_datasets').expanduser()
     if name == 'digits':
         return load_digits(preprocessing, seed)

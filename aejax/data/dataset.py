@@ -10,7 +10,7 @@ import numpy as np
 from aejax.types import DataSpec, UserError
 
 Split = Mapping[str, np.ndarray]
-"""'x' [n, ...] and, where the data has them, 'label' [n] int32 and 'coordinates' [n, c] float32."""
+"""'x' [n, ...] and, where the data has them, 'label' [n] int32, 'attribute' [n] int32 and 'coordinates' [n, c] float32."""
 SPLITS = ('train', 'validation', 'test')
 
 
@@ -58,6 +58,7 @@ class Dataset:
             'fingerprint': self.fingerprint,
             'source': self.source,
             'seed': self.seed,
+            **({'num_levels': self.spec.num_levels} if self.spec.num_levels else {}),
         }
 
 
@@ -70,11 +71,12 @@ def make_dataset(
     seed: int,
     num_classes: int = 0,
     statistics: Split | None = None,
+    num_levels: int = 0,
 ) -> Dataset:
     """Freezes the arrays of `splits`, takes their fingerprint and reads the specification off them."""
     frozen = {key: {k: _frozen(v) for k, v in splits[key].items()} for key in SPLITS}
     shape = tuple(int(size) for size in frozen['train']['x'].shape[1:])
-    spec = DataSpec(name, shape, preprocessing, num_classes, num_examples=len(frozen['train']['x']))
+    spec = DataSpec(name, shape, preprocessing, num_classes, len(frozen['train']['x']), num_levels)
     return Dataset(spec, frozen, fingerprint(frozen), source, seed, dict(statistics or {}))
 
 

@@ -18,20 +18,24 @@ class MLP(nn.Module):
         features: widths of all layers, the output's last.
         activation: name of s on every layer but the last.
         output_activation: name of s on the last.
+        dropout: share of each hidden layer's units that a training pass leaves out.
     """
 
     features: Sequence[int]
     activation: str = 'relu'
     output_activation: str = 'identity'
+    dropout: float = 0.0
 
     @nn.compact
-    def __call__(self, x: Array) -> Array:
-        """[B, ...] -> [B, features[-1]]."""
+    def __call__(self, x: Array, train: bool = False) -> Array:
+        """[B, ...] -> [B, features[-1]]; with dropout where `train`."""
         h = x.reshape(x.shape[0], -1)
         for i, width in enumerate(self.features):
             last = i == len(self.features) - 1
             h = nn.Dense(width, kernel_init=_kernel_init, name=f'layer_{i}')(h)
             h = activation(self.output_activation if last else self.activation)(h)
+            if self.dropout and not last:
+                h = nn.Dropout(self.dropout, deterministic=not train)(h)
         return h
 
 

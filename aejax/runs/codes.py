@@ -11,6 +11,7 @@ from aejax import preprocessing
 from aejax.data import Dataset
 from aejax.evaluation.activations import activation_statistics
 from aejax.evaluation.active_units import active_units
+from aejax.evaluation.importance_sampling import proposal
 from aejax.evaluation.summary import summarise
 from aejax.types import Array, Key, Method, TrainState
 
@@ -21,10 +22,10 @@ NUM_SAMPLES = 50
 
 def encode_split(method: Any, dataset: Dataset, state: TrainState, split: str) -> np.ndarray:
     """Codes [n, d] of every example of a split."""
-    return _over_split(lambda state, x, key: method.encode(state.params, state.mutables, x), dataset, state, split)
+    return over_split(lambda state, x, key: method.encode(state.params, state.mutables, x), dataset, state, split)
 
 
-def _over_split(
+def over_split(
     function: Callable[[TrainState, Array, Key], Array], dataset: Dataset, state: TrainState, split: str
 ) -> np.ndarray:
     """`function` of the inputs of a whole split in model space, [n, ...]; its key is another for every batch."""
@@ -64,5 +65,21 @@ def _sampled_means(method: Any, dataset: Dataset, state: TrainState, split: str)
         z, _ = method.propose(state.params, state.mutables, key, x, 2 * NUM_SAMPLES)
         return jnp.stack([jnp.mean(z[:NUM_SAMPLES], axis=0), jnp.mean(z[NUM_SAMPLES:], axis=0)], axis=1)
 
-    both = _over_split(means, dataset, state, split)
+    both = over_split(means, dataset, state, split)
     return both[:, 0], both[:, 1]
+
+
+def draw_codes(method: Any, dataset: Dataset, state: TrainState, split: str) -> np.ndarray:
+    """One code of every example of a split, [n, d], drawn from q(z given x): together, a sample of the aggregated posterior.
+
+    It is the method's `draw_code`, `propose` or `posterior`, whichever there is first; without a random posterior it is `encode`.
+    """
+
+    def codes(state: TrainState, x: Array, key: Key) -> Array:
+        if hasattr(method, 'draw_code'):
+            return method.draw_code(state.params, state.mutables, key, x)
+        if hasattr(method, 'propose') or hasattr(method, 'posterior'):
+            return proposal(method, state.params, state.mutables, x)(key, 1)[0][0]
+        return method.encode(state.params, state.mutables, x)
+
+    return over_split(codes, dataset, state, split)

@@ -13,12 +13,14 @@ from aejax.evaluation.summary import summarise
 from aejax.files import write_json
 from aejax.rows import SPEED
 from aejax.runs import folder as folders
+from aejax.runs.clusters import cluster_figures
 from aejax.runs.codes import code_figures
 from aejax.runs.console import metrics_table
 from aejax.runs.figures import write_figures
 from aejax.runs.folder import CHECKPOINTS, FIGURES, METRICS, REPORT, SUMMARY
 from aejax.runs.likelihood import likelihood_figures, likelihood_table, num_importance_samples
 from aejax.runs.run import Run
+from aejax.runs.sampling import final_samples, sample_tables
 from aejax.training.loop import NonFiniteError
 from aejax.types import Method, TrainState
 
@@ -27,9 +29,9 @@ EVALUATION_SEED = 2_024
 
 
 def final_figures(method: Method, dataset: Dataset, state: TrainState, split: str) -> dict[str, dict[str, Any]]:
-    """{'mean', 'standard_error', 'n'} of every metric of the method over a whole split."""
+    """{'mean', 'standard_error', 'n'} of every metric of the method over a whole split, and of its clusters where it has any."""
     values = make_evaluator(method, dataset.spec, dataset.split(split), seed=EVALUATION_SEED)(state)
-    return {name: summarise(value) for name, value in values.items()}
+    return {**{name: summarise(value) for name, value in values.items()}, **cluster_figures(method, dataset, state, split)}
 
 
 def final_likelihood(
@@ -80,6 +82,7 @@ def _summary(run: Run, state: TrainState) -> dict[str, Any]:
         'metrics': final_figures(run.method, run.dataset, state, 'test'),
         'code': code_figures(run.method, run.dataset, state, 'test'),
         **final_likelihood(run.method, run.dataset, state, 'test', run.config, run.console.say),
+        **final_samples(run.method, run.dataset, state, 'test', run.config, EVALUATION_SEED, run.console.say),
         'checkpoint': run.config.test_checkpoint,
         'steps': run.total_steps,
         'epochs': run.total_steps / run.source.steps_per_epoch,
@@ -108,4 +111,6 @@ def conclude(run: Run, summary: dict[str, Any]) -> None:
         run.console.say('\n' + metrics_table('test metric', metrics))
     if likelihood := summary.get('likelihood'):
         run.console.say('\n' + likelihood_table('test', likelihood))
+    for text in sample_tables('test', summary):
+        run.console.say('\n' + text)
     run.console.say(f'\nreport: {run.folder / REPORT}')

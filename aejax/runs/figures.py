@@ -10,12 +10,14 @@ import numpy as np
 from aejax import preprocessing
 from aejax.data import Dataset
 from aejax.evaluation import distances, jacobian
+from aejax.runs.sampling import progressions
 from aejax.types import Array, Method, TrainState, UserError
 from aejax.visualization import curves, images, latents
 from aejax.visualization.style import save
 
 # Enough examples to see, few enough to draw in seconds.
 NUM_SHOWN, NUM_COLUMNS, NUM_SCATTERED, NUM_JACOBIANS, NUM_COMPARED, NUM_RADII = 20, 10, 2_000, 100, 1_000, 20
+NUM_OF_PRIOR = 5_000
 LARGEST_JACOBIAN = 2_000_000
 DRAWN = (
     'reconstructions',
@@ -23,8 +25,10 @@ DRAWN = (
     'samples',
     'regenerated',
     'analogies',
+    'progressions',
     'manifold',
     'latent_map',
+    'codes_over_prior',
     'filters',
     'jacobian_spectrum',
     'contraction_curve',
@@ -99,6 +103,13 @@ class Pictures:
         values = self.coordinates[:, 0] if self.label is None and self.coordinates is not None else None
         return latents.latent_map(plane, self.label, values, axis_labels=names, value_name='first true coordinate')
 
+    def codes_over_prior(self) -> Any:
+        """Codes of the test split in the plane, over as many draws of the prior as make its shape plain."""
+        if not hasattr(self.method, 'sample_prior') or self.codes is None or self.codes.shape[1] != 2:
+            return None
+        drawn = self.call('sample_prior', jax.random.key(5), NUM_OF_PRIOR, static=[1])
+        return latents.latent_map(self.codes, self.label, under=drawn)
+
     def manifold(self) -> Any:
         """What the decoder makes of a grid over a 2-D latent space, which lies where the prior does."""
         if not hasattr(self.method, 'sample_prior') or self.codes is None or self.codes.shape[1] != 2:
@@ -136,6 +147,15 @@ class Pictures:
         drawn = self.call('conditional_decode', *pairs).reshape(len(x), len(classes), *x.shape[1:])
         grid = np.concatenate([x[:, None], drawn], axis=1).reshape(-1, *x.shape[1:])
         return images.image_grid(grid, columns=1 + len(classes), limits=self.limits)
+
+    def progressions(self) -> Any:
+        """Test images, one of each class, and each at every level of the attribute."""
+        if not hasattr(self.method, 'attribute_decode') or not self.dataset.spec.is_image or self.label is None:
+            return None
+        x = self.x[np.unique(self.label, return_index=True)[1][:NUM_COLUMNS]]
+        drawn = progressions(self.method, self.state, x, self.dataset.spec.num_levels)
+        grid = np.concatenate([x[:, None], drawn], axis=1).reshape(-1, *x.shape[1:])
+        return images.image_grid(grid, columns=1 + drawn.shape[1], limits=self.limits)
 
     def _small_jacobian(self) -> bool:
         return self.codes is not None and self.x[0].size * self.codes[0].size <= LARGEST_JACOBIAN

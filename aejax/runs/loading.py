@@ -57,6 +57,7 @@ def spec_of(description: Any) -> DataSpec:
             preprocessing=description['preprocessing'],
             num_classes=description['num_classes'],
             num_examples=description['sizes']['train'],
+            num_levels=description.get('num_levels', 0),
         )
     except (KeyError, TypeError) as error:
         raise UserError(

@@ -9,10 +9,11 @@ from ml_collections import ConfigDict
 
 from aejax.files import write_bytes, write_json
 from aejax.runs.console import Console, metrics_table
-from aejax.runs.ending import final_figures, final_likelihood
+from aejax.runs.ending import EVALUATION_SEED, final_figures, final_likelihood
 from aejax.runs.folder import PROVENANCE, SAMPLES, differences, plain, read_config, read_object
 from aejax.runs.likelihood import likelihood_table
 from aejax.runs.loading import load
+from aejax.runs.sampling import final_samples, sample_tables
 from aejax.runs.setup import Folders, load_data
 from aejax.types import UserError
 
@@ -32,12 +33,15 @@ def evaluate(workdir: pathlib.Path, split: str, checkpoint: str, where: Folders,
         raise UserError(f'the {dataset.spec.name} data is not what {workdir} was trained on: its fingerprint differs')
     metrics = final_figures(model.method, dataset, model.state, split)
     likelihood = final_likelihood(model.method, dataset, model.state, split, model.config, console.say)
+    samples = final_samples(model.method, dataset, model.state, split, model.config, EVALUATION_SEED, console.say)
     about = {'split': split, 'checkpoint': model.checkpoint, 'fingerprint': dataset.fingerprint}
-    result = {**about, 'metrics': metrics, **likelihood}
+    result = {**about, 'metrics': metrics, **likelihood, **samples}
     write_json(workdir / f'evaluation-{split}.json', result)
     console.say(metrics_table(f'{split} metric', metrics))
     if likelihood:
         console.say('\n' + likelihood_table(split, likelihood['likelihood']))
+    for text in sample_tables(split, samples):
+        console.say('\n' + text)
     return result
 
 

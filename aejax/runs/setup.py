@@ -15,6 +15,7 @@ from aejax.data import Dataset
 from aejax.data.labels import training_data
 from aejax.files import flatten
 from aejax.runs.likelihood import num_importance_samples
+from aejax.runs.sampling import sample_counts
 from aejax.training import loop
 from aejax.training.parallel import make_placement
 from aejax.training.sources import Resident, Source, stream_of
@@ -61,6 +62,7 @@ def check(config: ConfigDict) -> None:
     if config.test_checkpoint not in ('last', 'best'):
         raise UserError(f"test_checkpoint is {config.test_checkpoint!r}; choose 'last' or 'best'")
     num_importance_samples(config)
+    sample_counts(config)
     make_placement(config.parallel, config.batch_size)
 
 

@@ -37,12 +37,22 @@ FIGURES: dict[str, tuple[str, str]] = {
         'In the first column {one}s of the test split, one of each class (of ten at most). Beside each, its style with every '
         'class in turn: along a row the style should stay, down a column the class.',
     ),
+    'progressions': (
+        'Progressions along the attribute',
+        'In the first column {one}s of the test split, one of each class. Beside each, the same at every level of the attribute: '
+        'along a row the attribute should grow and all else stay.',
+    ),
     'manifold': (
         'Learned manifold',
         'The decoder over a grid of codes, even in probability under the prior of each latent: neighbours should change smoothly '
         'into each other.',
     ),
     'latent_map': ('Map of the latent space', 'Each dot is one {one} of the test split at its code{coloured}.'),
+    'codes_over_prior': (
+        'Codes over their prior',
+        'Each dot is one {one} of the test split at its code{coloured}; in grey beneath, draws of the prior: grey without dots '
+        'is where the decoder is asked for {one}s that it never saw, dots without grey are codes that sampling never reaches.',
+    ),
     'filters': (
         'First-layer filters',
         'Weights from the input to each unit of the first layer, each unit on a scale of its own: positive in red, negative in '

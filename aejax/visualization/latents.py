@@ -24,6 +24,7 @@ def latent_map(
     title: str = '',
     axis_labels: Sequence[str] = ('latent 1', 'latent 2'),
     value_name: str = '',
+    under: ArrayLike | None = None,
 ) -> 'Figure':
     """Codes as dots in the plane: coloured by class with a legend, or by a continuous value with a colour bar.
 
@@ -37,6 +38,7 @@ def latent_map(
         title: one line above.
         axis_labels: of the two axes.
         value_name: beside the colour bar.
+        under: [m, 2], points in light grey beneath the codes: draws of their prior.
 
     Returns:
         A figure; its first axes is the map, a second one the colour bar if there is one.
@@ -56,6 +58,9 @@ def latent_map(
     axes = grid[0, 0]
     style.quiet(axes, title, *axis_labels)
     axes.set_aspect('equal', adjustable='datalim')
+    if under is not None:
+        beneath = np.asarray(under)
+        axes.scatter(beneath[:, 0], beneath[:, 1], s=style.dot_size(len(beneath)), color=style.UNLABELLED, linewidths=0, zorder=0)
     order = np.random.default_rng(0).permutation(len(points))
     if labels is not None:
         _by_class(figure, axes, points, order, given[0])

@@ -118,6 +118,39 @@ METRICS = {
     'classification_nll': Meaning(
         'Classification log-loss', '−log p(y|x) of the true label y', 'nats per {one}', 'lower'
     ),
+    'd_reconstruction': Meaning('Discriminator on reconstructions', 'D of reconstructions', '%', is_share=True),
+    'code_d_real': Meaning('Code discriminator on the prior', 'D of draws from the prior; near 50 % at best', '%', is_share=True),
+    'code_d_fake': Meaning('Code discriminator on codes', 'D of the codes of {one}s', '%', is_share=True),
+    'feature_log_likelihood': Meaning(
+        'Log-likelihood of features',
+        'mean over q(z|x) of log p(f(x)|z), f what the discriminator sees: it moves with the discriminator',
+        'nats per {one}',
+    ),
+    'total_variation': Meaning(
+        'Total variation', 'sum over neighbouring pixels of their difference, of the reconstruction', 'input units per {one}'
+    ),
+    'd_real': Meaning(
+        'Discriminator on real', 'D of what is real to it; near 50 % on both where it cannot tell', '%', is_share=True
+    ),
+    'd_fake': Meaning('Discriminator on fakes', 'D of what it is to tell from that', '%', is_share=True),
+    'category_d_real': Meaning(
+        'Category discriminator on real', 'D of one-hot draws; near 50 % on both where it cannot tell', '%', is_share=True
+    ),
+    'category_d_fake': Meaning('Category discriminator on fakes', 'D of the categories of {one}s', '%', is_share=True),
+    'r1': Meaning('R1 penalty', 'half the squared gradient of the discriminator’s logits at data', ''),
+    'energy_score': Meaning(
+        'Energy score',
+        'mean distance of {one}s from samples, less half the mean distance between samples; least where both are alike',
+        'input units',
+        'lower',
+    ),
+    'cluster_error': Meaning(
+        'Clustering error',
+        'share of {one}s whose cluster has another label, that of its most confident validation example, than they have',
+        '% of {one}s',
+        'lower',
+        is_share=True,
+    ),
     'gradient_norm': Meaning('Gradient norm', 'Euclidean norm of the gradient of all moving parameters', ''),
 }  # fmt: skip
 

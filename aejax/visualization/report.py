@@ -11,6 +11,7 @@ from aejax.visualization.likelihood import likelihood
 from aejax.visualization.markup import Markup, element, escape, join
 from aejax.visualization.page import page
 from aejax.visualization.run_folder import Picture, Run, picture, read_run, subject
+from aejax.visualization.sampling import attribute, modes, parzen, prior_fit
 from aejax.visualization.sections import code, figures, folded, reproduce, result, training
 from aejax.visualization.style import png
 from aejax.visualization.words import run_title
@@ -18,6 +19,10 @@ from aejax.visualization.words import run_title
 LINKS = {
     'result': 'Result',
     'likelihood': 'Likelihood',
+    'modes': 'Samples',
+    'parzen': 'Parzen windows',
+    'prior_fit': 'Codes and prior',
+    'attribute': 'Attribute',
     'code': 'The code',
     'figures': 'Figures',
     'training': 'Training',
@@ -52,6 +57,10 @@ def render(run: Run) -> str:
     sections = {
         'result': result(run),
         'likelihood': likelihood(run),
+        'modes': modes(run),
+        'parzen': parzen(run),
+        'prior_fit': prior_fit(run),
+        'attribute': attribute(run),
         'code': code(run),
         'figures': figures([item for item in run.pictures if item.stem != 'learning_curves'], subject(run)),
         'training': training(run, _learning_curves(run)),

@@ -34,8 +34,9 @@ def base(method: str) -> ConfigDict:
             'checkpoint_every': 50.0,
             # Which checkpoint the test figures are taken from: 'last', or the 'best' on the validation split.
             'test_checkpoint': 'last',
-            # Samples an example for log p(x) of the test split, of a method that has a likelihood; 0 for none.
-            'evaluation': {'importance_samples': 0},
+            # Samples an example for log p(x) of the test split, of a method that has a likelihood; samples for Parzen windows
+            # (10,000 in the published figures); samples whose classes are counted, with codes held to the prior. 0 for none.
+            'evaluation': {'importance_samples': 0, 'parzen_samples': 0, 'samples': 0},
             'parallel': 'jit',
             'tensorboard': True,
         }

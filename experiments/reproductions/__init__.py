@@ -10,6 +10,7 @@ from experiments.reproductions import (
     kingma2013,
     kingma2014,
     makhzani2014,
+    makhzani2015,
     rifai2011,
     rifai2011_table,
     salakhutdinov2008,
@@ -28,6 +29,7 @@ PAPERS = (
     kingma2013,
     kingma2014,
     burda2015,
+    makhzani2015,
 )
 ALL: tuple[Reproduction, ...] = tuple(table for paper in PAPERS for table in paper.TABLES)
 """In the order in which they are listed."""

@@ -109,3 +109,14 @@ def test_analogies_pair_every_style_with_every_class(monkeypatch):
     style = made.call('conditional_encode', made.x[rows[3:4]], np.asarray([3]))
     np.testing.assert_allclose(grid[3, 1 + 7], made.call('conditional_decode', style, np.asarray([7]))[0], rtol=1e-4)
     assert pictures(vae.get_config(), digits()).analogies() is None
+
+
+def test_codes_in_the_plane_lie_over_draws_of_their_prior(monkeypatch):
+    seen = []
+    monkeypatch.setattr(figures.latents, 'latent_map', lambda codes, label, under: seen.append((codes, under)))
+    pictures(vae.get_config(), digits()).codes_over_prior()
+    ((codes, under),) = seen
+    assert codes.shape == (len(scaled('test')), 2)
+    assert under.shape == (figures.NUM_OF_PRIOR, 2)
+    np.testing.assert_allclose(under.std(axis=0), 1.0, atol=0.05)
+    assert pictures(ae.get_config(), digits()).codes_over_prior() is None

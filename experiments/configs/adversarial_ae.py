@@ -1,0 +1,83 @@
+"""Adversarial autoencoder, Makhzani et al. 2016.
+
+python -m experiments.run --config=configs/adversarial_ae.py              digits, 2-D code over ten Gaussians
+python -m experiments.run --config=configs/adversarial_ae.py:roll         digits, 2-D code over a swiss roll
+python -m experiments.run --config=configs/adversarial_ae.py:classes      digits, every class on its own Gaussian
+python -m experiments.run --config=configs/adversarial_ae.py:supervised   digits, class to the decoder: analogies
+python -m experiments.run --config=configs/adversarial_ae.py:mnist        two layers of 1,200, 8 latents, N(0, 5^2 I), dropout
+python -m experiments.run --config=configs/adversarial_ae.py:paper        two layers of 1,000, SGD with the paper's rates
+"""
+
+from ml_collections import ConfigDict
+
+from aejax import optimizers
+from aejax.models import autoencoder, discriminator
+from aejax.priors import shapes
+from experiments.configs.base import base, check_variant
+
+VARIANTS = ('roll', 'classes', 'supervised', 'mnist', 'paper')
+
+
+def adversaries(config: ConfigDict, reconstruction: float = 1e-3, adversarial: float = 1e-3) -> None:
+    """Gives a config the sections that all adversarial autoencoders have, with Adam at these rates."""
+    config.loss = 'squared_error'
+    # 'deterministic', 'gaussian', or 'universal': with so many numbers of noise among the encoder's inputs.
+    config.posterior, config.noise = 'deterministic', 16
+    # Standard deviation of the noise on the encoder's input in training.
+    config.input_noise = 0.0
+    config.generator_loss, config.real_label = 'non_saturating', 1.0
+    config.model = autoencoder.default_config(hidden=(128, 128), latents=2)
+    config.model.dropout = 0.0
+    del config.model.tied, config.model.latent_activation
+    config.discriminator = discriminator.default_config((128, 128))
+    adam = optimizers.default_config('adam', adversarial)
+    adam.b1 = 0.5
+    del config.optimizer
+    config.optimizers = {
+        'reconstruction': optimizers.default_config('adam', reconstruction),
+        'discriminator': adam,
+        'generator': adam.copy_and_resolve_references(),
+    }
+
+
+def paper_schedule(config: ConfigDict, reconstruction: float = 0.01, adversarial: float = 0.1) -> None:
+    """SGD with momentum .9; rates fall to a tenth at epoch 50 and to a hundredth at epoch 1,000, if training gets there.
+
+    The rates are those of an error averaged over its 784 pixels, which is how they were read; here errors are sums.
+    """
+    drops = tuple((epoch / config.epochs, factor) for epoch, factor in ((50, 0.1), (1_000, 0.01)) if epoch < config.epochs)
+    for name, section in config.optimizers.items():
+        section.name, section.momentum = 'sgd', 0.9
+        section.learning_rate = reconstruction / 784 if name == 'reconstruction' else adversarial
+        section.schedule, section.drops = ('piecewise', drops) if drops else ('constant', ())
+
+
+def get_config(variant: str = '') -> ConfigDict:
+    """The config of `variant`: '' (digits), 'roll', 'classes', 'supervised', 'mnist' or 'paper'."""
+    check_variant(variant, *VARIANTS)
+    config = base('adversarial_ae')
+    adversaries(config)
+    # Who is told the class: 'none', 'discriminator' or 'decoder'.
+    config.labels = 'none'
+    config.prior = shapes.default_config('mixture', 4.0)
+    config.epochs = 200
+    if variant == 'roll':
+        config.prior.kind = 'swiss_roll'
+    if variant == 'classes':
+        config.labels = 'discriminator'
+    if variant == 'supervised':
+        config.labels, config.prior, config.model.latents = 'decoder', shapes.default_config('normal'), 4
+    if variant in ('mnist', 'paper'):
+        config.data.name = 'mnist'
+        config.model.hidden, config.model.latents = (1200, 1200), 8
+        config.model.dropout = config.discriminator.dropout = 0.2
+        config.discriminator.hidden, config.discriminator.activation = (1200, 1200), 'relu'
+        config.prior = shapes.default_config('normal', 5.0)
+        config.optimizers.reconstruction.learning_rate = 2e-4
+        config.optimizers.discriminator.learning_rate = config.optimizers.generator.learning_rate = 1e-4
+        config.epochs, config.log_every, config.checkpoint_every = 200, 5.0, 25.0
+    if variant == 'paper':
+        config.model.hidden = config.discriminator.hidden = (1000, 1000)
+        config.model.dropout = config.discriminator.dropout = 0.0
+        paper_schedule(config)
+    return config

@@ -1,0 +1,40 @@
+"""The energy score against the sum written out, and against what it is for: the right distribution scores best."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy.spatial.distance import cdist, pdist
+
+from aejax.losses.energy import energy_score
+from tests.support import scaled
+
+
+def test_it_is_the_formula_written_out():
+    x, samples = scaled('test')[:7], scaled('train')[:30]
+    flat = samples.reshape(30, -1)
+    expected = cdist(x.reshape(7, -1), flat).mean(axis=1) - 0.5 * pdist(flat).mean()
+    np.testing.assert_allclose(energy_score(jnp.asarray(x), jnp.asarray(samples)), expected, rtol=1e-5)
+
+
+def test_real_digits_score_better_than_blur_noise_or_a_single_class():
+    x, train, label = scaled('test'), scaled('train'), None
+    from tests.support import digits
+
+    label = digits().split('train')['label']
+    mean = np.broadcast_to(train.mean(axis=0)[None], train.shape)
+    worse = {
+        'blur': mean + 0.05 * np.random.default_rng(0).normal(size=train.shape),
+        'noise': train + 0.3 * np.random.default_rng(0).normal(size=train.shape),
+        'a single class': train[label == 3],
+        'half the classes': train[label < 5],
+    }
+    score = jax.jit(lambda samples: jnp.mean(energy_score(jnp.asarray(x), samples)))
+    best = score(jnp.asarray(train))
+    for name, samples in worse.items():
+        assert score(jnp.asarray(samples)) > best + 0.02, name
+
+
+def test_one_sample_has_no_spread():
+    with pytest.raises(AssertionError):
+        energy_score(jnp.zeros((3, 2)), jnp.zeros((1, 2)))

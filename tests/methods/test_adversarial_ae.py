@@ -1,0 +1,194 @@
+"""Adversarial autoencoder: the three phases, posteriors, what labels are told to whom, and codes of digits over their prior."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy.spatial.distance import cdist
+
+from aejax import methods
+from aejax.methods import adversarial_ae as module
+from aejax.runs.setup import make_source
+from aejax.training.step import make_step
+from aejax.types import STREAMS, Context, UserError
+from experiments.configs import adversarial_ae
+from tests.support import digits, go_on, run, scaled
+
+X, LABEL = jnp.asarray(scaled('train')[:20]), jnp.asarray(digits().split('train')['label'][:20])
+
+
+def config(variant='', **changes):
+    made = adversarial_ae.get_config(variant)
+    with made.unlocked():
+        made.update_from_flattened_dict(changes)
+    return made
+
+
+def built(variant='', **changes):
+    small = {'model.hidden': (6,), 'discriminator.hidden': (6,)}
+    return methods.build(config(variant, **{**small, **changes}), digits().spec)
+
+
+def context(key=1) -> Context:
+    return Context(key=jax.random.key(key), step=jnp.asarray(0), hparams={})
+
+
+def logits_of(params, z) -> np.ndarray:
+    layers = jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), params['discriminator'])
+    h = np.asarray(z, np.float64) @ layers['layer_0']['kernel'] + layers['layer_0']['bias']
+    return (np.where(h > 0, h, 0.01 * h) @ layers['out']['kernel'] + layers['out']['bias'])[:, 0]
+
+
+class Point:
+    """A prior of one point, with one for each class."""
+
+    def sample(self, key, num):
+        return jnp.tile(jnp.asarray([[3.0, -1.0]]), (num, 1))
+
+    def sample_class(self, key, label):
+        return jnp.stack([label.astype(jnp.float32), -jnp.ones(len(label))], axis=1)
+
+
+def test_phases_minimise_the_game_over_codes():
+    """With a deterministic encoder and a prior of one point every loss is a number that can be written out."""
+    changes = {'model.hidden': (6,), 'discriminator.hidden': (6,), 'real_label': 0.9, 'loss': 'cross_entropy'}
+    method = module.build(config(**changes), digits().spec, prior=Point())
+    params, batch = method.init(jax.random.key(0), {})[0], {'x': X, 'label': LABEL}
+    z = method.encode(params, {}, X)
+    d_real, d_fake = (1 / (1 + np.exp(-logits_of(params, codes))) for codes in (Point().sample(None, 20), z))
+    x, back = (np.asarray(a, np.float64).reshape(20, -1) for a in (X, method.decode(params, {}, z)))
+    expected = {
+        'reconstruction': -np.sum(x * np.log(back) + (1 - x) * np.log(1 - back), axis=1).mean(),
+        'discriminator': np.mean(-0.9 * np.log(d_real) - 0.1 * np.log(1 - d_real) - np.log(1 - d_fake)),
+        'generator': -np.log(d_fake).mean(),
+    }
+    for phase in method.stages[0].phases:
+        np.testing.assert_allclose(phase.loss(params, {}, batch, context()).loss, expected[phase.name], rtol=1e-4)
+    found = method.evaluate(params, {}, batch, context())
+    np.testing.assert_allclose(found['cross_entropy'].mean(), expected['reconstruction'], rtol=1e-4)
+    np.testing.assert_allclose(found['d_fake'], d_fake, rtol=1e-4)
+
+
+def test_the_discriminator_is_told_the_class_or_that_there_is_none():
+    """Few labels: a labelled code is told from its own part of the prior, an unlabelled one from the whole."""
+    changes = {'model.hidden': (6,), 'discriminator.hidden': (6,), 'data.num_labelled': 10}
+    method = module.build(config('classes', **changes), digits().spec, prior=Point())
+    assert method.streams == STREAMS
+    params = method.init(jax.random.key(0), {})[0]
+    batch = {'labelled': {'x': X[:5], 'label': LABEL[:5]}, 'unlabelled': {'x': X[5:]}}
+    told = np.zeros((20, 11))
+    told[np.arange(20), np.concatenate([LABEL[:5], np.full(15, 10)])] = 1
+    real = np.concatenate([Point().sample_class(None, LABEL[:5]), Point().sample(None, 15)])
+    pairs = (real, method.encode(params, {}, X))
+    d_real, d_fake = (1 / (1 + np.exp(-logits_of(params, np.concatenate([z, told], axis=1)))) for z in pairs)
+    out = method.discriminator_loss(params, {}, batch, context())
+    np.testing.assert_allclose(out.metrics['d_real'], d_real, rtol=1e-4)
+    np.testing.assert_allclose(out.metrics['d_fake'], d_fake, rtol=1e-4)
+
+
+def test_posteriors_are_what_their_names_say():
+    draws = {}
+    for posterior in ('deterministic', 'gaussian', 'universal'):
+        method = built(posterior=posterior)
+        params = method.init(jax.random.key(0), {})[0]
+        draw = jax.vmap(lambda key, method=method, params=params: method.codes(params, X, key, train=False))
+        draws[posterior] = np.asarray(draw(jax.random.split(jax.random.key(1), 2_000)))
+        if posterior == 'gaussian':
+            out = np.asarray(method.networks.encode(params, X, None, False))
+            np.testing.assert_allclose(draws[posterior].mean(axis=0), out[:, :2], atol=0.2)
+            np.testing.assert_allclose(draws[posterior].std(axis=0), np.exp(out[:, 2:] / 2), rtol=0.1)
+            np.testing.assert_array_equal(method.encode(params, {}, X), out[:, :2])
+    assert np.ptp(draws['deterministic'], axis=0).max() == 0
+    assert draws['universal'].std(axis=0).min() > 0.01
+
+
+def test_noise_and_dropout_are_of_training_only():
+    method = built(**{'input_noise': 0.5, 'model.dropout': 0.5, 'discriminator.dropout': 0.5})
+    params = method.init(jax.random.key(0), {})[0]
+    still = method.encode(params, {}, X)
+    np.testing.assert_array_equal(method.codes(params, X, jax.random.key(1), train=False), still)
+    plain = dataclasses.replace(method.networks, input_noise=0.0)
+    assert not np.allclose(plain.encode(params, X, jax.random.key(1), True), still)
+    assert not np.allclose(method.codes(params, X, jax.random.key(1)), method.codes(params, X, jax.random.key(2)))
+
+
+def trained(**changes):
+    made = config(**changes)
+    method, source = methods.build(made, digits().spec), make_source(made, digits())
+    return method, go_on(run(method, source, digits().spec, made.batch_size, log_every=1e9), -1)
+
+
+@pytest.fixture(scope='module')
+def by_class():
+    return trained(variant='classes', epochs=150)
+
+
+def test_with_labels_told_every_class_takes_its_own_mode(by_class):
+    method, state = by_class
+    for split, least in (('train', 0.85), ('test', 0.7)):
+        codes = np.asarray(method.encode(state.params, state.mutables, jnp.asarray(scaled(split))))
+        nearest = np.argmin(cdist(codes, np.asarray(method.prior.modes)), axis=1)
+        assert np.mean(nearest == digits().split(split)['label']) > least
+
+
+def test_codes_take_the_shape_of_the_prior(by_class):
+    """They lie where 99 of 100 draws of it do, as those of a Gaussian of the same width would not."""
+    method, state = by_class
+    draws = method.prior.sample(jax.random.key(0), 2_000)
+    least = np.quantile(method.prior.log_prob(draws), 0.01)
+    x = jnp.asarray(scaled('train'))
+    sets = {
+        'trained': method.encode(state.params, state.mutables, x),
+        'untrained': method.encode(method.init(jax.random.key(0), {})[0], {}, x),
+        'Gaussian': jax.random.normal(jax.random.key(1), (2_000, 2)) * jnp.std(draws, axis=0, keepdims=True),
+    }
+    inside = {name: float(np.mean(method.prior.log_prob(codes) > least)) for name, codes in sets.items()}
+    assert inside['trained'] > 0.93
+    assert max(inside['untrained'], inside['Gaussian']) < 0.75
+    np.testing.assert_allclose(np.std(sets['trained'], axis=0), np.std(draws, axis=0), rtol=0.1)
+
+
+@pytest.mark.parametrize(
+    'changes', [{'labels': 'decoder', 'posterior': 'universal'}, {'model.encoder': 'conv', 'prior.kind': 'swiss_roll'}]
+)
+def test_a_step_of_other_kinds(changes):
+    method = built(**changes, **{'discriminator.spectral_norm': True})
+    state = jax.jit(lambda key: states_of(method, key))(jax.random.key(0))
+    after, metrics = jax.jit(make_step(method.stages[0]))(state, {'x': X, 'label': LABEL})
+    assert all(np.isfinite(value) for value in metrics.values())
+    if 'labels' in changes:
+        assert not hasattr(method, 'reconstruct')
+        z = method.conditional_encode(after.params, after.mutables, X, LABEL)
+        images = [method.conditional_decode(after.params, after.mutables, z, jnp.full_like(LABEL, y)) for y in (0, 1)]
+        assert not np.allclose(*images)
+        assert method.sample(after.params, after.mutables, jax.random.key(0), 12).shape == (12, 8, 8, 1)
+
+
+def states_of(method, key):
+    from aejax.training import state as states
+
+    return states.create(method, key, {'x': X, 'label': LABEL})
+
+
+@pytest.mark.parametrize(
+    ('changes', 'message'),
+    [
+        ({'labels': 'encoder'}, 'choose one of none, discriminator, decoder'),
+        ({'labels': 'discriminator', 'prior.kind': 'normal'}, 'a prior with a part for each class'),
+        ({'labels': 'discriminator', 'prior.components': 7}, 'prior.components=7 must be the 10 classes'),
+        ({'data.num_labelled': 100}, "set labels='discriminator'"),
+        ({'posterior': 'flow'}, 'choose one of deterministic, gaussian, universal'),
+        ({'model.encoder': 'conv', 'posterior': 'universal'}, "set model.encoder='mlp'"),
+        ({'loss': 'l1'}, "choose 'squared_error'"),
+    ],
+)
+def test_configs_that_cannot_be(changes, message):
+    with pytest.raises(UserError, match=message):
+        built(**changes)
+
+
+def test_a_prior_of_another_size_is_refused():
+    with pytest.raises(UserError, match=r'model\.latents=3 does not fit'):
+        module.build(config(**{'model.latents': 3, 'prior.kind': 'normal'}), digits().spec, prior=Point())

@@ -1,0 +1,115 @@
+"""Clustering adversarial autoencoder: two games at once, cluster heads, and clusters of real digits."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy.spatial.distance import pdist
+
+from aejax import methods
+from aejax.methods._categorical_aae import head_repulsion
+from aejax.runs.clusters import cluster_figures
+from aejax.types import Context, UserError
+from experiments.configs import clustering_aae
+from tests.support import digits, scaled, train
+
+X = jnp.asarray(scaled('train')[:20])
+SMALL = {
+    'model.hidden': (6,),
+    'discriminator.hidden': (6,),
+    'category_discriminator.hidden': (6,),
+    'discriminator.spectral_norm': False,
+    'category_discriminator.spectral_norm': False,
+    'posterior': 'deterministic',
+}
+
+
+def built(variant='', **changes):
+    made = clustering_aae.get_config(variant)
+    with made.unlocked():
+        made.update_from_flattened_dict({**SMALL, **changes})
+    return methods.build(made, digits().spec)
+
+
+def started(method):
+    return jax.jit(lambda key: method.init(key, {}))(jax.random.key(0))
+
+
+def context(key=1) -> Context:
+    return Context(key=jax.random.key(key), step=jnp.asarray(0), hparams={})
+
+
+def logits_of(params, group, code) -> np.ndarray:
+    layers = jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), params[group])
+    h = np.asarray(code, np.float64) @ layers['layer_0']['kernel'] + layers['layer_0']['bias']
+    return (np.where(h > 0, h, 0.01 * h) @ layers['out']['kernel'] + layers['out']['bias'])[:, 0]
+
+
+def test_style_and_category_have_a_game_each():
+    method = built()
+    params, mutables = started(method)
+    z, logits = method.style_and_logits(params, X, None)
+    category = jax.nn.softmax(logits)
+    np.testing.assert_allclose(method.encode(params, {}, X), np.concatenate([category, z], axis=1), rtol=1e-5)
+    fakes = {'': logits_of(params, 'discriminator', z), 'category_': logits_of(params, 'category_discriminator', category)}
+    out = method.generator_loss(params, mutables, {'x': X}, context())
+    np.testing.assert_allclose(out.loss, sum(np.log1p(np.exp(-fake)).mean() for fake in fakes.values()), rtol=1e-4)
+    found = method.discriminator_loss(params, mutables, {'x': X}, context())
+    for name, fake in fakes.items():
+        np.testing.assert_allclose(found.metrics[f'{name}d_fake'], 1 / (1 + np.exp(-fake)), rtol=1e-4)
+    one_hot, every = np.eye(16), logits_of(params, 'category_discriminator', np.eye(16))
+    drawn = np.asarray(found.metrics['category_d_real'])
+    assert np.abs(drawn[:, None] - 1 / (1 + np.exp(-every[None]))).min(axis=1).max() < 1e-5, 'categories are drawn one-hot'
+    terms = [np.mean(-np.log(found.metrics[f'{name}d_real']) - np.log1p(-found.metrics[f'{name}d_fake'])) for name in fakes]
+    np.testing.assert_allclose(found.loss, sum(terms), rtol=1e-4)
+    assert one_hot.shape == (method.num_categories, method.num_categories)
+
+
+def test_heads_carry_the_style_and_repel_each_other():
+    method = built('heads', clusters=5)
+    params, _ = started(method)
+    heads = np.asarray(params['heads']['kernel'], np.float64)
+    z, logits = method.style_and_logits(params, X, None)
+    code = method.encode(params, {}, X)
+    np.testing.assert_allclose(code, np.asarray(jax.nn.softmax(logits)) @ heads + np.asarray(z), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(
+        head_repulsion(jnp.asarray(heads, jnp.float32), 2.0), np.maximum(0, 2 - pdist(heads)).sum(), rtol=1e-5
+    )
+    slope = jax.grad(head_repulsion)(jnp.asarray([[0.0, 0.0], [1.0, 0.0], [9.0, 0.0]]), 2.0)
+    np.testing.assert_allclose(slope, [[1, 0], [-1, 0], [0, 0]], atol=1e-6)
+    reconstruction = next(phase for phase in method.stages[0].phases if phase.name == 'reconstruction')
+    assert reconstruction.trains == ('encoder', 'decoder', 'heads')
+
+
+@pytest.fixture(scope='module')
+def digits_clusters():
+    made = clustering_aae.get_config()
+    made.epochs = 200
+    return train(made)
+
+
+def test_clusters_are_of_digits_of_a_kind(digits_clusters):
+    """Judged by the commonest label of each cluster; that of its surest example varies more from run to run."""
+    method, state = digits_clusters
+    label = digits().split('train')['label']
+    found = np.argmax(method.cluster_logits(state.params, state.mutables, jnp.asarray(scaled('train'))), axis=1)
+    counts = np.zeros((16, 10))
+    np.add.at(counts, (found, label), 1)
+    assert counts.max(axis=1).sum() / len(label) > 0.6
+    assert np.sum(counts.sum(axis=1) > 12) >= 8, 'at least half of the sixteen clusters have a share of the images'
+    error = cluster_figures(method, digits(), state, 'test')['cluster_error']
+    assert error['n'] == len(scaled('test'))
+    assert error['mean'] < 0.75
+
+
+@pytest.mark.parametrize(
+    ('changes', 'message'),
+    [
+        ({'clusters': 1}, 'clusters=1 must be at least 2'),
+        ({'head_distance': -1.0}, 'head_distance=-1.0 must be at least 0'),
+        ({'category_discriminator.dropout': 2.0}, 'category_discriminator.dropout=2.0'),
+    ],
+)
+def test_configs_that_cannot_be(changes, message):
+    with pytest.raises(UserError, match=message):
+        built(**changes)

@@ -1,0 +1,116 @@
+"""What a run says of its samples and of how its codes fit the prior."""
+
+import copy
+import shutil
+
+import jax
+import numpy as np
+import pytest
+
+import aejax
+from aejax import data, methods
+from aejax.evaluation.parzen import SIGMAS
+from aejax.evaluation.samples import draw
+from aejax.files import write_json
+from aejax.runs import figures, modes
+from aejax.runs.codes import draw_codes, encode_split
+from aejax.runs.sampling import figures_of_attribute, final_samples
+from aejax.runs.setup import Folders, check
+from aejax.runs.train import train
+from aejax.training import loop
+from aejax.training.sources import Resident
+from aejax.types import UserError
+from aejax.visualization.report import write_report
+from experiments.configs import ae, conditional_aae, vae
+from tests.running import Heard, config, no_pictures, read
+from tests.support import digits
+
+COUNTS = {'evaluation.importance_samples': 0, 'evaluation.parzen_samples': 600, 'evaluation.samples': 200}
+
+
+@pytest.fixture(scope='module')
+def run(tmp_path_factory):
+    folder = tmp_path_factory.mktemp('sampled') / 'run'
+    with no_pictures():
+        train(config(vae, **COUNTS), folder)
+    return folder
+
+
+def section(page: str, name: str) -> str:
+    return page.split(f'id="{name}"')[1].split('</section>')[0]
+
+
+def test_the_summary_has_all_three(run):
+    summary = read(run, 'summary')
+    assert (summary['parzen']['samples'], summary['parzen']['num_validation']) == (600, 200)
+    assert [row['sigma'] for row in summary['parzen']['grid']] == pytest.approx(SIGMAS)
+    assert summary['parzen']['log_likelihood']['n'] == 300
+    assert summary['modes']['samples'] == 200
+    assert len(summary['modes']['shares']) == 10
+    assert summary['prior_fit']['points'] == 300
+    assert summary['prior_fit']['mmd_squared']['value'] > 0
+    assert abs(summary['prior_fit']['mmd_squared']['prior_mean']) < 0.1
+
+
+def test_evaluating_again_gives_the_same_figures_and_prints_them(run, tmp_path):
+    folder, heard = shutil.copytree(run, tmp_path / 'run'), Heard()
+    result, stored = modes.evaluate(folder, 'test', 'last', Folders(), heard), read(run, 'summary')
+    assert result['parzen']['log_likelihood']['mean'] == pytest.approx(stored['parzen']['log_likelihood']['mean'], rel=1e-4)
+    assert result['modes']['shares'] == pytest.approx(stored['modes']['shares'], abs=0.02)
+    printed = '\n'.join(heard.lines)
+    assert 'Parzen log-likelihood, 600 samples' in printed
+    assert 'codes against prior: mmd_squared' in printed
+
+
+def test_a_collapse_is_said_in_the_report(run, tmp_path):
+    folder, summary = shutil.copytree(run, tmp_path / 'run'), copy.deepcopy(read(run, 'summary'))
+    summary['modes'] |= {'collapsed': True, 'missing': [3, 7], 'diversity': 0.9}
+    write_json(folder / 'summary.json', summary)
+    page = write_report(folder).read_text(encoding='utf-8')
+    assert 'The model collapsed: classes 3, 7 hardly ever or never drawn.' in section(page, 'modes')
+    assert 'nats per image' in section(page, 'parzen')
+    assert section(page, 'parzen').count('<tr>') == 11
+    assert 'what two samples of the prior itself get' in section(page, 'prior_fit')
+    summary['modes'] |= {'collapsed': False, 'missing': []}
+    del summary['parzen'], summary['prior_fit']
+    write_json(folder / 'summary.json', summary)
+    page = write_report(folder).read_text(encoding='utf-8')
+    assert 'No class is missing' in section(page, 'modes')
+    assert 'id="parzen"' not in page
+    assert 'id="prior_fit"' not in page
+
+
+def test_codes_are_draws_of_the_posterior_and_samples_are_as_many_as_asked_for(run):
+    loaded = aejax.load(run)
+    method, state, dataset = loaded.method, loaded.state, digits('dynamic_binarisation')
+    drawn, means = draw_codes(method, dataset, state, 'test'), encode_split(method, dataset, state, 'test')
+    assert drawn.shape == means.shape
+    _, log_variance = jax.jit(method.posterior)(state.params, {}, dataset.split('test')['x'].astype(np.float32) / 255)
+    assert np.std(drawn - means) == pytest.approx(np.sqrt(np.mean(np.exp(log_variance))), rel=0.2)
+    samples = draw(method, state, 25, 0, batch_size=10)
+    assert samples.shape == (25, 8, 8, 1)
+    assert len(np.unique(samples.round(5), axis=0)) == 25
+
+
+def test_progressions_are_measured_drawn_and_told(run, tmp_path):
+    dataset = data.load('digits:thickness')
+    method = methods.build(conditional_aae.get_config(), dataset.spec)
+    state = loop.initial_state(method, Resident(dataset.split('train'), 1), dataset.spec, 0)
+    found = figures_of_attribute(method, dataset, state, 'test')
+    assert (found['name'], found['examples'], found['levels']) == ('thickness', 300, 5)
+    assert np.all(np.diff(found['data_measured']) > 0)
+    assert found['class_of_data'] > 0.97
+    assert found['class_kept']['mean'] < 0.3, 'nothing was learned'
+    assert figures.Pictures(method, dataset, state).progressions() is not None
+    folder = shutil.copytree(run, tmp_path / 'run')
+    write_json(folder / 'summary.json', {**read(run, 'summary'), 'attribute': found})
+    told = section(write_report(folder).read_text(encoding='utf-8'), 'attribute')
+    assert 'Following the thickness' in told
+    assert told.count('<tr>') == 9
+
+
+def test_only_where_it_is_asked_for_and_can_be():
+    assert final_samples(object(), None, None, 'test', config(ae), 0, print) == {}
+    assert final_samples(object(), None, None, 'test', config(ae, **COUNTS), 0, print) == {}
+    with pytest.raises(UserError, match=r'evaluation.samples=-1 must be at least 0'):
+        check(config(vae, **{'evaluation.samples': -1}))
