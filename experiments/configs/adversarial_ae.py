@@ -56,6 +56,7 @@ def get_config(variant: str = '') -> ConfigDict:
     """The config of `variant`: '' (digits), 'roll', 'classes', 'supervised', 'mnist' or 'paper'."""
     check_variant(variant, *VARIANTS)
     config = base('adversarial_ae')
+    config.evaluation.samples = 1_000
     adversaries(config)
     # Who is told the class: 'none', 'discriminator' or 'decoder'.
     config.labels = 'none'

@@ -40,6 +40,7 @@ def get_config(variant: str = '') -> ConfigDict:
     """The config of `variant`: '' (digits), 'heads' or 'mnist'."""
     check_variant(variant, 'heads', 'mnist')
     config = base('clustering_aae')
+    config.evaluation.samples = 1_000
     two_codes(config)
     # A style that is sure of all it says says the class, too, and leaves the category idle.
     config.clusters, config.model.latents, config.posterior = 16, 4, 'gaussian'

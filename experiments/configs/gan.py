@@ -18,6 +18,7 @@ def get_config(variant: str = '') -> ConfigDict:
     """The config of `variant`: '' (digits), 'conv', 'mnist' or 'dcgan'."""
     check_variant(variant, 'conv', 'mnist', 'dcgan')
     config = base('gan')
+    config.evaluation.samples = 1_000
     # 'non_saturating' or 'minimax'.
     config.generator_loss = 'non_saturating'
     # The discriminator's target for real data (0.9: one-sided label smoothing), the weight of R1, its updates a step.

@@ -16,6 +16,7 @@ def get_config(variant: str = '') -> ConfigDict:
     """The config of `variant`: '' (digits) or 'mnist'."""
     check_variant(variant, 'mnist')
     config = base('semi_supervised_aae')
+    config.evaluation.samples = 1_000
     two_codes(config)
     config.data.num_labelled = 100
     # A wide style without noise says the class, too: what is drawn is then not of the class that is asked for.
