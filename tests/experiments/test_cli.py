@@ -28,7 +28,7 @@ def test_a_config_is_looked_up_here_and_then_beside_the_libraries(tmp_path, monk
     [
         ('configs/vea.py', 'did you mean configs/vae.py'),
         ('linear.py', 'linear_ae.py'),
-        ('', '--config= names no file; there are configs/{ae,'),
+        ('', '--config= names no file; there are configs/{adversarial_ae,ae,'),
         (':mnist', '--config=:mnist names no file'),
         ('configs', 'there are'),
     ],
@@ -66,7 +66,7 @@ def test_overrides_need_a_config():
 
 def test_what_configs_share_is_no_experiment(commands, tmp_path):
     line = commands.refused('--config=configs/base.py', folder=tmp_path)
-    assert 'has no get_config(), so it is no experiment; there are configs/{ae,' in line
+    assert 'has no get_config(), so it is no experiment; there are configs/{adversarial_ae,ae,' in line
     assert 'put --config=configs/NAME.py first' in commands.refused('--config.epochs=3', folder=tmp_path)
 
 

@@ -203,7 +203,7 @@ def test_foreign_files(commands, tmp_path):
     [
         ((), ['give --config=']),
         (('--config',), ['--config']),
-        (('--config=',), ['configs/{ae,']),
+        (('--config=',), ['configs/{adversarial_ae,ae,']),
         (('--config=configs/cea.py',), ['no config configs/cea.py', 'did you mean configs/cae.py?']),
         (('--config=configs/cae.py:minst',), ["no variant 'minst'", 'mnist']),
         (('--config=configs/cae.py', '--config.epoch=3'), ["'epoch'", '"epochs"']),

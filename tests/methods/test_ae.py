@@ -70,7 +70,7 @@ def test_weight_decay_is_a_hyperparameter_where_it_is_used():
     [
         ({'loss': 'hinge'}, "loss is 'hinge'; choose one of cross_entropy, squared_error"),
         ({'loss': 'cross_entropy', 'model.output': 'identity'}, "loss='cross_entropy' needs model.output='sigmoid'"),
-        ({'method': 'pca'}, "there is no method 'pca'; choose one of ae, "),
+        ({'method': 'pca'}, "there is no method 'pca'; choose one of adversarial_ae, ae, "),
     ],
 )
 def test_configs_that_cannot_be(change, message):

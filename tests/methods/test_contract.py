@@ -80,12 +80,15 @@ def small_config(name: str):
 
 
 def cut(section) -> None:
-    """Every number of epochs in a config, however deep, becomes a few."""
+    """Every number of epochs in a config, however deep, becomes a few, and every perceptron has one hidden layer at most."""
     for key, value in section.items():
         if isinstance(value, ConfigDict):
             cut(value)
         elif key.endswith('epochs'):
             section[key] = tuple(EPOCHS for _ in value) if isinstance(value, tuple) else EPOCHS
+        elif key == 'hidden' and all(isinstance(width, int) for width in value):
+            # What is compiled grows with the layers, and nothing here depends on their number.
+            section[key] = value[:1]
 
 
 @functools.cache
