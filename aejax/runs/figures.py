@@ -112,15 +112,21 @@ class Pictures:
 
     def manifold(self) -> Any:
         """What the decoder makes of a grid over a 2-D latent space, which lies where the prior does."""
-        if not hasattr(self.method, 'sample_prior') or self.codes is None or self.codes.shape[1] != 2:
+        if not (hasattr(self.method, 'sample_prior') and hasattr(self.method, 'decode') and self.dataset.spec.is_image):
             return None
-        if not self.dataset.spec.is_image:
+        if self.codes is None or self.codes.shape[1] != 2:
             return None
         grid = latents.manifold_grid_points(20)
-        normal = -0.5 * np.sum(grid**2, axis=1) - np.log(2 * np.pi)
-        if not np.allclose(self.call('prior_log_prob', jax.numpy.asarray(grid)), normal, atol=1e-3):
+        if not self._is_standard_normal(grid):
             grid = latents.manifold_grid_points(20, draws=self.call('sample_prior', jax.random.key(5), 10_000, static=[1]))
         return images.image_grid(self.call('decode', jax.numpy.asarray(grid)), columns=20, limits=self.limits)
+
+    def _is_standard_normal(self, grid: np.ndarray) -> bool:
+        """Whether the prior's density at z [n, 2] is that of N(0, I); a prior that has none is not."""
+        if not hasattr(self.method, 'prior_log_prob'):
+            return False
+        normal = -0.5 * np.sum(grid**2, axis=1) - np.log(2 * np.pi)
+        return np.allclose(self.call('prior_log_prob', jax.numpy.asarray(grid)), normal, atol=1e-3)
 
     def samples(self) -> Any:
         """Means of p(x given z) for z from the prior."""

@@ -8,7 +8,7 @@ from aejax.evaluation.distances import between_examples
 from aejax.runs import figures
 from aejax.training import loop
 from aejax.training.sources import Resident
-from experiments.configs import ae, cae, conditional_vae, vae
+from experiments.configs import adversarial_ae, ae, cae, conditional_vae, vae
 from tests.support import digits, scaled
 
 
@@ -95,6 +95,13 @@ def test_the_manifold_is_drawn_where_the_prior_is(variant, monkeypatch):
     made.manifold()
     assert np.abs(np.mean(shown[0], axis=0) - np.mean(mean, axis=0)).max() < 0.3
     assert shown[0].max() == pytest.approx(1.645, abs=1e-3) if not variant else np.ptp(shown[0]) > 3.6
+
+
+def test_a_prior_without_a_density_has_its_manifold_too(monkeypatch):
+    shown = []
+    monkeypatch.setattr(figures.images, 'image_grid', lambda grid, columns, limits: shown.append(grid.shape))
+    pictures(adversarial_ae.get_config('roll'), digits()).manifold()
+    assert shown == [(400, 8, 8, 1)]
 
 
 def test_analogies_pair_every_style_with_every_class(monkeypatch):
