@@ -16,13 +16,14 @@ from aejax import optimizers
 from aejax.distributions import normal
 from aejax.losses.adversarial import check_kind, discriminator_health, discriminator_loss, generator_loss
 from aejax.losses.reconstruction import cross_entropy, squared_error
+from aejax.methods._phases import one_stage
 from aejax.models.activations import activation
 from aejax.models.autoencoder import apply, check_config, make_decoder, make_encoder
 from aejax.models.discriminator import Critic, with_one_hot
 from aejax.models.mlp import MLP, dense_layers
 from aejax.priors.shapes import Samples
 from aejax.settings import check_ranges
-from aejax.types import Array, Batch, Context, DataSpec, Key, LossOutput, Mutables, Params, Phase, Stage, UserError
+from aejax.types import Array, Batch, Context, DataSpec, Key, LossOutput, Mutables, Params, Stage, UserError
 
 LOSSES = ('cross_entropy', 'squared_error')
 POSTERIORS = ('deterministic', 'gaussian', 'universal')
@@ -194,8 +195,7 @@ class AdversarialCore:
             'discriminator': (self.discriminator_loss, ('discriminator',)),
             'generator': (self.generator_loss, ('encoder',)),
         }
-        phases = tuple(Phase(name, loss, trains, self.optimizers[name]) for name, (loss, trains) in moves.items())
-        return (Stage('train', phases, self.num_steps),)
+        return one_stage(moves, self.optimizers, self.num_steps)
 
     def init(self, key: Key, batch: Batch) -> tuple[Params, Mutables]:
         """Glorot-uniform kernels (He-normal in convolutions), zero biases; the mutables are those of spectral norms."""

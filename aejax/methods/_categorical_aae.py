@@ -13,12 +13,13 @@ from ml_collections import ConfigDict
 
 from aejax.losses.adversarial import discriminator_health, discriminator_loss, generator_loss
 from aejax.methods._adversarial import Networks, game, networks
+from aejax.methods._phases import one_stage
 from aejax.models import discriminator
 from aejax.models.discriminator import Critic
 from aejax.priors import shapes
 from aejax.priors.shapes import Samples
 from aejax.settings import check_ranges
-from aejax.types import Array, Batch, Context, DataSpec, Key, LossOutput, Mutables, Params, Phase, Stage
+from aejax.types import Array, Batch, Context, DataSpec, Key, LossOutput, Mutables, Params, Stage
 
 CRITICS = ('discriminator', 'category_discriminator')
 """The groups of the discriminators, of the style and of the category; 'category_...' is in front of the second's metrics too."""
@@ -68,8 +69,7 @@ class CategoricalCore:
     @functools.cached_property
     def stages(self) -> tuple[Stage, ...]:
         """One stage of the phases."""
-        phases = tuple(Phase(name, loss, trains, self.optimizers[name]) for name, (loss, trains) in self.moves.items())
-        return (Stage('train', phases, self.num_steps),)
+        return one_stage(self.moves, self.optimizers, self.num_steps)
 
     @property
     def moves(self) -> dict[str, tuple[Any, tuple[str, ...]]]:

@@ -38,13 +38,14 @@ from aejax import optimizers
 from aejax.losses.adversarial import check_kind, discriminator_health, discriminator_loss, generator_loss
 from aejax.losses.reconstruction import squared_error
 from aejax.losses.total_variation import total_variation
+from aejax.methods._phases import one_stage
 from aejax.models import discriminator
 from aejax.models.activations import activation
 from aejax.models.autoencoder import apply, check_config, make_decoder, make_encoder
 from aejax.models.discriminator import Critic, with_one_hot
 from aejax.priors.shapes import Uniform
 from aejax.settings import check_ranges
-from aejax.types import Array, Batch, Context, DataSpec, Key, LossOutput, Mutables, Params, Phase, Stage, UserError
+from aejax.types import Array, Batch, Context, DataSpec, Key, LossOutput, Mutables, Params, Stage, UserError
 
 CONDITIONS = ('own', 'shuffled')
 WEIGHTS = ('total_variation', 'code_game', 'image_game')
@@ -85,12 +86,12 @@ class ConditionalAAE:
     @functools.cached_property
     def stages(self) -> tuple[Stage, ...]:
         """One stage of three phases."""
-        phases = (
-            Phase('autoencoder', self.autoencoder_loss, ('encoder', 'decoder'), self.optimizers['autoencoder']),
-            Phase('code_discriminator', self.code_loss, ('code_discriminator',), self.optimizers['code_discriminator']),
-            Phase('image_discriminator', self.image_loss, ('image_discriminator',), self.optimizers['image_discriminator']),
-        )
-        return (Stage('train', phases, self.num_steps),)
+        moves = {
+            'autoencoder': (self.autoencoder_loss, ('encoder', 'decoder')),
+            'code_discriminator': (self.code_loss, ('code_discriminator',)),
+            'image_discriminator': (self.image_loss, ('image_discriminator',)),
+        }
+        return one_stage(moves, self.optimizers, self.num_steps)
 
     def init(self, key: Key, batch: Batch) -> tuple[Params, Mutables]:
         """Random kernels (Glorot-uniform in perceptrons, He-normal in convolutions), zero biases; mutables of spectral norms."""

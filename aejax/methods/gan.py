@@ -32,6 +32,7 @@ from ml_collections import ConfigDict
 from aejax import optimizers
 from aejax.losses.adversarial import check_kind, discriminator_health, discriminator_loss, generator_loss, r1_penalty
 from aejax.losses.energy import energy_score
+from aejax.methods._phases import one_stage
 from aejax.models import discriminator
 from aejax.models.activations import activation
 from aejax.models.autoencoder import apply, check_config, make_decoder
@@ -39,7 +40,7 @@ from aejax.models.discriminator import Critic
 from aejax.priors import shapes
 from aejax.priors.shapes import Samples
 from aejax.settings import check_ranges
-from aejax.types import Array, Batch, Context, DataSpec, Key, LossOutput, Mutables, Params, Phase, Stage
+from aejax.types import Array, Batch, Context, DataSpec, Key, LossOutput, Mutables, Params, Stage
 
 NUM_FORECAST = 256
 """Samples that an energy score is taken over."""
@@ -81,17 +82,11 @@ class GAN:
     @functools.cached_property
     def stages(self) -> tuple[Stage, ...]:
         """One stage of two phases."""
-        phases = (
-            Phase(
-                'discriminator',
-                self.discriminator_loss,
-                ('discriminator',),
-                self.optimizers['discriminator'],
-                self.discriminator_steps,
-            ),
-            Phase('generator', self.generator_loss, ('generator',), self.optimizers['generator']),
-        )
-        return (Stage('train', phases, self.num_steps),)
+        moves = {
+            'discriminator': (self.discriminator_loss, ('discriminator',)),
+            'generator': (self.generator_loss, ('generator',)),
+        }
+        return one_stage(moves, self.optimizers, self.num_steps, {'discriminator': self.discriminator_steps})
 
     def init(self, key: Key, batch: Batch) -> tuple[Params, Mutables]:
         """Glorot-uniform kernels (He-normal in convolutions), zero biases; the mutables are those of spectral norms."""

@@ -40,12 +40,13 @@ from aejax import optimizers
 from aejax.distributions import normal
 from aejax.losses.adversarial import check_kind, discriminator_health, generator_loss
 from aejax.losses.reconstruction import squared_error
+from aejax.methods._phases import one_stage
 from aejax.models import discriminator, gaussian
 from aejax.models.discriminator import Critic
 from aejax.models.gaussian import GaussianAutoencoder
 from aejax.priors import standard
 from aejax.settings import check_ranges
-from aejax.types import Array, Batch, Context, DataSpec, Key, LossOutput, Mutables, Params, Phase, Stage, UserError
+from aejax.types import Array, Batch, Context, DataSpec, Key, LossOutput, Mutables, Params, Stage, UserError
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,8 +76,7 @@ class VAEGAN:
     def stages(self) -> tuple[Stage, ...]:
         """One stage of three phases."""
         losses = {'encoder': self.encoder_loss, 'decoder': self.decoder_loss, 'discriminator': self.discriminator_loss}
-        phases = (Phase(name, loss, (name,), self.optimizers[name]) for name, loss in losses.items())
-        return (Stage('train', tuple(phases), self.num_steps),)
+        return one_stage({name: (loss, (name,)) for name, loss in losses.items()}, self.optimizers, self.num_steps)
 
     def init(self, key: Key, batch: Batch) -> tuple[Params, Mutables]:
         """Random kernels (Glorot-uniform in perceptrons, He-normal in convolutions), zero biases; mutables of spectral norms."""

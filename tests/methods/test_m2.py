@@ -13,7 +13,7 @@ from aejax.methods.m2 import M2
 from aejax.runs.setup import make_source
 from aejax.types import Context, UserError
 from experiments.configs import m2
-from tests.support import digits, go_on, run, scaled
+from tests.support import digits, error_from_labels_alone, go_on, run, scaled
 
 
 def config(**changes):
@@ -134,13 +134,9 @@ def digits_m2():
 
 
 def test_a_hundred_labels_go_further_with_unlabelled_digits(digits_m2):
-    from sklearn.linear_model import LogisticRegression
-
     method, state = digits_m2
-    labelled = make_source(config(), digits()).data['labelled']
-    alone = LogisticRegression(max_iter=1000).fit(labelled['x'].reshape(100, 64) / 255, labelled['label'])
     test = digits().split('test')
-    baseline = np.mean(alone.predict(test['x'].reshape(-1, 64) / 255) != test['label'])
+    baseline = error_from_labels_alone(make_source(config(), digits()).data['labelled'], test)
     found = make_evaluator(method, digits().spec, test)(state)
     assert found['classification_error'].mean() < baseline - 0.02
     assert found['elbo'].mean() > 20
