@@ -10,6 +10,7 @@ from aejax.data.embedded import load_digits, load_patches
 from aejax.data.idx import IDX_CONFIGS
 from aejax.data.mnist_variants import MNIST_VARIANTS, load_mnist_variant
 from aejax.data.prepared import load_idx
+from aejax.data.subset import with_training_examples
 from aejax.data.synthetic import MANIFOLDS, load_manifold
 from aejax.types import UserError
 
@@ -25,6 +26,7 @@ def load(
     data_dir: str | os.PathLike[str] | None = None,
     download_dir: str | os.PathLike[str] | None = None,
     patch_size: int = 12,
+    num_train: int = 0,
 ) -> Dataset:
     """Loads a data set, preparing it on disk where it is not yet.
 
@@ -38,6 +40,7 @@ def load(
         download_dir: raw files, or a folder with a sub-folder of them by name; by default $AEJAX_DOWNLOAD_DIR. Without it they
             are downloaded.
         patch_size: side of the patches in 'patches'.
+        num_train: training examples to keep, chosen by `seed`; 0 keeps all.
 
     Raises:
         UserError: no such data set, a preprocessing that does not suit it, files that are missing, damaged or cannot be written.
@@ -46,10 +49,17 @@ def load(
         raise UserError(f'the data set has no name: data.name must be one of {", ".join(NAMES)} or tfds:NAME')
     if not 0 <= seed < 2**32:
         raise UserError(f'the data seed must lie in 0 .. {2**32 - 1}, got {seed}')
-    base, attribute = split_name(name)
-    if attribute:
-        places = {'data_dir': data_dir, 'download_dir': download_dir}
-        return with_attribute(load(base, preprocessing=preprocessing, seed=seed, patch_size=patch_size, **places), attribute)
+    base, attribute = (name, '') if num_train else split_name(name)
+    if num_train or attribute:
+        whole = load(
+            base,
+            preprocessing=preprocessing,
+            seed=seed,
+            data_dir=data_dir,
+            download_dir=download_dir,
+            patch_size=patch_size,
+        )
+        return with_training_examples(whole, num_train, seed) if num_train else with_attribute(whole, attribute)
     folder = _folder(data_dir, 'AEJAX_DATA_DIR') or _folder(None, 'TFDS_DATA_DIR') or Path('~/tensorflow_datasets').expanduser()
     if name == 'digits':
         return load_digits(preprocessing, seed)

@@ -74,6 +74,7 @@ def load_data(config: ConfigDict, folders: Folders = Folders()) -> Dataset:
         preprocessing=section.preprocessing,
         seed=section.seed,
         patch_size=section.patch_size,
+        num_train=section.get('num_train', 0),
         data_dir=folders.data_dir,
         download_dir=folders.download_dir,
     )

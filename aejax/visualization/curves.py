@@ -172,6 +172,30 @@ def contraction_curve(
     return figure
 
 
+def measured_curve(measured: Mapping[str, tuple[ArrayLike, ArrayLike, ArrayLike | None]], x_name: str, y_name: str) -> 'Figure':
+    """A figure of merit over a setting that grows by factors (examples, epochs): a logarithmic axis with a tick for each.
+
+    Args:
+        measured: by model: values of the setting [k], means [k], standard errors [k] or None.
+        x_name: the setting.
+        y_name: what is measured, with its unit.
+
+    Returns:
+        A figure with one axes.
+    """
+    figure, grid = style.panels(1, 1, style.HALF_WIDTH, 3.4)
+    axes = grid[0, 0]
+    style.quiet(axes, '', x_name, y_name)
+    axes.set_xscale('log')
+    for index, (name, (x, mean, error)) in enumerate(measured.items()):
+        _curve(axes, index, name, np.asarray(x), np.asarray(mean), error)
+    ticks = sorted({float(value) for x, _, _ in measured.values() for value in np.ravel(x)})
+    axes.set_xticks(ticks, [f'{tick:,.0f}' for tick in ticks])
+    axes.minorticks_off()
+    style.legend(figure, *axes.get_legend_handles_labels(), loc='outside upper left', ncols=3)
+    return figure
+
+
 def _curve(axes: 'Axes', index: int, name: str, x: np.ndarray, mean: np.ndarray, error: ArrayLike | None) -> None:
     """A line with a band of one standard error; line styles change with the colour, for readers who see none."""
     dashes = ('-', '--', '-.', ':')[index % 4]

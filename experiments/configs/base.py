@@ -20,6 +20,8 @@ def base(method: str) -> ConfigDict:
                 'streaming': False,
                 'patch_size': 12,
                 'seed': 0,
+                # Training examples that are kept, chosen by the seed above; 0 keeps them all.
+                'num_train': 0,
                 # Labels that a semi-supervised method is given, the same number of each class, and the seed that chooses them;
                 # 0 for any other method.
                 'num_labelled': 0,

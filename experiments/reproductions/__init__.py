@@ -9,12 +9,15 @@ from experiments.reproductions import (
     hinton2006,
     kingma2013,
     kingma2014,
+    kingma2014_conditional,
+    larsen2016,
     makhzani2014,
     makhzani2015,
     rifai2011,
     rifai2011_table,
     salakhutdinov2008,
     vincent2010,
+    zhang2017,
 )
 from experiments.reproductions.base import Bench, Outcome, Reproduction
 
@@ -27,9 +30,12 @@ PAPERS = (
     rifai2011_table,
     makhzani2014,
     kingma2013,
+    kingma2014_conditional,
     kingma2014,
     burda2015,
     makhzani2015,
+    larsen2016,
+    zhang2017,
 )
 ALL: tuple[Reproduction, ...] = tuple(table for paper in PAPERS for table in paper.TABLES)
 """In the order in which they are listed."""

@@ -4,7 +4,7 @@ from matplotlib.colors import to_hex
 
 from aejax.types import UserError
 from aejax.visualization import style
-from aejax.visualization.curves import SPLIT_COLOURS, contraction_curve, jacobian_spectrum, learning_curves
+from aejax.visualization.curves import SPLIT_COLOURS, contraction_curve, jacobian_spectrum, learning_curves, measured_curve
 from aejax.visualization.history import curves, panels, stage_starts
 
 
@@ -137,3 +137,14 @@ def test_distances_are_marked_in_the_contraction_curve():
     figure = contraction_curve({'CAE': (radii, np.ones(7), None)}, {'nearest': 1.5, 'largest': 4.0})
     assert [list(line.get_xdata()) for line in figure.axes[0].get_lines()[1:]] == [[1.5, 1.5], [4.0, 4.0]]
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ['CAE', 'nearest', 'largest']
+
+
+def test_a_measured_curve_has_ticks_at_the_settings_and_a_band_of_one_standard_error():
+    figure = measured_curve({'VAE': ([1000, 5000], [-120.0, -104.0], [0.5, 0.25])}, 'training images', 'bound, nats')
+    (axes,) = figure.axes
+    assert axes.get_xscale() == 'log'
+    assert [label.get_text() for label in axes.get_xticklabels()] == ['1,000', '5,000']
+    np.testing.assert_allclose(axes.get_lines()[0].get_xydata(), [[1000, -120.0], [5000, -104.0]])
+    band = axes.collections[0].get_paths()[0].vertices
+    assert (band[:, 1].min(), band[:, 1].max()) == (-120.5, -103.75)
+    assert axes.get_ylabel() == 'bound, nats'
