@@ -14,10 +14,11 @@ Over all of it, with z1 drawn from q(z1 given x) and M2's bound on its kept dime
 Source: Kingma et al. 2014, https://arxiv.org/abs/1406.5298, section 2.1 and the experiments.
 """
 
+import contextlib
 import dataclasses
 import functools
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
 import jax
@@ -33,7 +34,7 @@ from aejax.methods._code_m2 import CodeM2
 from aejax.methods.m2 import check_labels, classified_parts
 from aejax.models import observation
 from aejax.settings import check_ranges
-from aejax.types import STREAMS, Array, Batch, Context, DataSpec, Key, LossOutput, Mutables, Params, Phase, Stage
+from aejax.types import STREAMS, Array, Batch, Context, DataSpec, Key, LossOutput, Mutables, Params, Phase, Stage, UserError
 
 VARIANCE_RATE = 0.01
 """Share of a batch in the running variance of mu."""
@@ -190,6 +191,15 @@ def part_config(config: ConfigDict, part: str, epochs: int) -> ConfigDict:
     return section
 
 
+@contextlib.contextmanager
+def of_part(part: str) -> Iterator[None]:
+    """A UserError within says which of the two sections it is about: their settings have the same names."""
+    try:
+        yield
+    except UserError as error:
+        raise UserError(f'in section {part}: {error}') from error
+
+
 def build(config: ConfigDict, spec: DataSpec) -> M1M2:
     """The M1+M2 of `config`: `config.epochs` are those of M2, `config.m1_epochs` those of M1.
 
@@ -198,10 +208,12 @@ def build(config: ConfigDict, spec: DataSpec) -> M1M2:
     """
     check_labels(config)
     check_ranges(config, {'code_threshold': (0.0, math.inf), 'm1_epochs': (1, math.inf)})
-    m1 = vae.build(part_config(config, 'm1', config.m1_epochs), spec)
+    with of_part('m1'):
+        m1 = vae.build(part_config(config, 'm1', config.m1_epochs), spec)
     code_spec = dataclasses.replace(spec, name=f'codes of {spec.name}', shape=(config.m1.model.latents,), preprocessing='raw')
     section = part_config(config, 'm2', config.epochs)
     with section.unlocked():
         section.likelihood, section.model.output = observation.default_config('gaussian'), 'identity'
-    m2 = CodeM2(**classified_parts(section, code_spec, num_outputs=2))
+    with of_part('m2'):
+        m2 = CodeM2(**classified_parts(section, code_spec, num_outputs=2))
     return M1M2(m1, m2, config.code_threshold, hparams={**m1.hparams, **m2.hparams})

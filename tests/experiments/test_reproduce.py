@@ -283,7 +283,8 @@ def test_a_damaged_result_is_one_line(tmp_path: pathlib.Path) -> None:
 
 
 def test_names() -> None:
-    assert [table.name for table in reproductions.find('kingma2013')] == ['kingma2013.bound', 'kingma2013.latents', 'kingma2013.sizes']
+    tables = [table.name for table in reproductions.find('kingma2013')]
+    assert tables == ['kingma2013.bound', 'kingma2013.latents', 'kingma2013.sizes']
     with pytest.raises(UserError, match=r"'rifai2011.jacobain', did you mean rifai2011.jacobian"):
         reproductions.find('rifai2011.jacobain')
     assert len({table.name for table in reproductions.ALL}) == len(reproductions.ALL)

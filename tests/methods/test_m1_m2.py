@@ -122,6 +122,8 @@ def test_samples_have_the_class_asked_for(trained):
         ({'data.num_labelled': 0}, 'm1_m2 learns from few labels'),
         ({'code_threshold': -1.0}, 'code_threshold=-1.0 must be at least 0'),
         ({'m1_epochs': 0}, 'm1_epochs=0 must be at least 1'),
+        ({'m1.model.latents': 0}, r'in section m1: model\.latents'),
+        ({'m2.model.latents': 0}, r'in section m2: model\.latents'),
     ],
 )
 def test_configs_that_cannot_be(changes, message):
