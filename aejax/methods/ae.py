@@ -20,6 +20,7 @@ from ml_collections import ConfigDict
 from aejax import optimizers
 from aejax.losses.reconstruction import cross_entropy, squared_error
 from aejax.losses.regularisation import weight_decay
+from aejax.methods._coding import Coding
 from aejax.models import autoencoder
 from aejax.models.autoencoder import Autoencoder
 from aejax.settings import check_ranges
@@ -29,7 +30,7 @@ LOSSES = ('cross_entropy', 'squared_error')
 
 
 @dataclasses.dataclass(frozen=True)
-class AE:
+class AE(Coding):
     """See the module. `loss_name` is one of LOSSES; `hparams` has 'weight_decay' only where it is used."""
 
     model: Autoencoder
@@ -80,22 +81,6 @@ class AE:
     def decoding_errors(self, params: Params, mutables: Mutables, x: Array, z: Array) -> dict[str, Array]:
         """Every L(x, g(z)) that is defined, each [B], for codes z [B, d]."""
         return self.reconstruction_errors(x, self.model.decode_linear(params, z))
-
-    def encode(self, params: Params, mutables: Mutables, x: Array) -> Array:
-        """z = h(x)."""
-        return self.model.encode(params, x)
-
-    def decode(self, params: Params, mutables: Mutables, z: Array) -> Array:
-        """x_hat = g(z)."""
-        return self.model.decode(params, z)
-
-    def reconstruct(self, params: Params, mutables: Mutables, x: Array) -> Array:
-        """x_hat = g(h(x))."""
-        return self.model.decode(params, self.model.encode(params, x))
-
-    def filters(self, params: Params, mutables: Mutables) -> Array | None:
-        """The encoder's first kernel, [D, m]; None for convolutions."""
-        return self.model.filters(params)
 
 
 def parts(config: ConfigDict, spec: DataSpec) -> dict:

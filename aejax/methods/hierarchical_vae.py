@@ -19,6 +19,7 @@ from ml_collections import ConfigDict
 from aejax import optimizers
 from aejax.losses.importance import surrogate_log_weights
 from aejax.losses.reconstruction import squared_error
+from aejax.methods._coding import Coding
 from aejax.methods.iwae import bounds, check_objective, objective_output, repeat
 from aejax.models import hierarchical, observation
 from aejax.models.hierarchical import Hierarchical
@@ -28,8 +29,8 @@ from aejax.types import Array, Batch, Context, DataSpec, Key, LossOutput, Mutabl
 
 
 @dataclasses.dataclass(frozen=True)
-class HierarchicalVAE:
-    """See the module.
+class HierarchicalVAE(Coding):
+    """See the module. A code is (z1, z2), the mean of q(z1 given x) and that of q(z2 given z1) there: [B, d1 + d2].
 
     Attributes:
         model: encoders and decoders of both layers.
@@ -100,22 +101,6 @@ class HierarchicalVAE:
         z = self.draw(params, context.key, x, self.num_samples)
         found = bounds(*self.log_weights(params, x, z, params['encoder']))
         return {**found, 'squared_error': squared_error(x, self.reconstruct(params, mutables, x))}
-
-    def encode(self, params: Params, mutables: Mutables, x: Array) -> Array:
-        """(z1, z2): the mean of q(z1 given x), and that of q(z2 given z1) there; [B, d1 + d2]."""
-        return self.model.encode(params, x)
-
-    def decode(self, params: Params, mutables: Mutables, z: Array) -> Array:
-        """The mean of p(x given z1)."""
-        return self.model.decode(params, z)
-
-    def reconstruct(self, params: Params, mutables: Mutables, x: Array) -> Array:
-        """The mean of p(x given z1) at the mean of q(z1 given x)."""
-        return self.model.decode(params, self.model.encode(params, x))
-
-    def filters(self, params: Params, mutables: Mutables) -> Array | None:
-        """The first encoder's first kernel, [D, m]."""
-        return self.model.filters(params)
 
     def sample(self, params: Params, mutables: Mutables, key: Key, num: int) -> Array:
         """Means of p(x given z1) for z drawn from the prior."""

@@ -26,6 +26,7 @@ from aejax import optimizers
 from aejax.distributions import normal
 from aejax.losses.elbo import elbo, kl_with_free_bits, warmed_up
 from aejax.losses.reconstruction import squared_error
+from aejax.methods._coding import Coding
 from aejax.models import gaussian, observation
 from aejax.models.gaussian import GaussianAutoencoder
 from aejax.models.observation import Observation
@@ -39,7 +40,7 @@ _PRIOR = 2**30 + 4
 
 
 @dataclasses.dataclass(frozen=True)
-class VAE:
+class VAE(Coding):
     """See the module.
 
     Attributes:
@@ -112,22 +113,6 @@ class VAE:
         """elbo with beta = 1, a bound on log p(x) whatever beta trained it; its terms; squared_error at the posterior's mean."""
         terms = self.bound(params, batch['x'], context.key, 1.0)
         return {**terms, 'squared_error': squared_error(batch['x'], self.reconstruct(params, mutables, batch['x']))}
-
-    def encode(self, params: Params, mutables: Mutables, x: Array) -> Array:
-        """mu(x), the mean of q(z given x)."""
-        return self.model.encode(params, x)
-
-    def decode(self, params: Params, mutables: Mutables, z: Array) -> Array:
-        """The mean of p(x given z)."""
-        return self.model.decode(params, z)
-
-    def reconstruct(self, params: Params, mutables: Mutables, x: Array) -> Array:
-        """The mean of p(x given z) at z = mu(x)."""
-        return self.model.decode(params, self.model.encode(params, x))
-
-    def filters(self, params: Params, mutables: Mutables) -> Array | None:
-        """The encoder's first kernel, [D, m]; None for convolutions."""
-        return self.model.filters(params)
 
     def sample(self, params: Params, mutables: Mutables, key: Key, num: int) -> Array:
         """Means of p(x given z) for z drawn from the prior."""
