@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import jax
 import numpy as np
 
 from aejax.data import Dataset
@@ -38,7 +39,7 @@ def fit(
     log_every: float = 1.0,
     parallel: str = 'jit',
     num_labelled: int = 0,
-    label_seed: int = 0,
+    label_seed: int | Sequence[int] = 0,
 ) -> Fit:
     """Trains `method` on the training split of `dataset`, looking at the validation split at every logging interval.
 
@@ -52,7 +53,7 @@ def fit(
         log_every: epochs between two rows.
         parallel: 'jit' or 'pmap'.
         num_labelled: labels that a semi-supervised method is given, see `aejax.data.labels`; its config's `data.num_labelled`.
-        label_seed: which.
+        label_seed: which; a sequence gives each member of an ensemble its own.
 
     Raises:
         UserError: on settings that cannot be.
@@ -64,7 +65,7 @@ def fit(
         raise UserError('num_labelled is for semi-supervised methods, which need it, and for no other')
     if num_labelled and round(getattr(method, 'labelled_share') * dataset.spec.num_examples) != num_labelled:  # noqa: B009
         raise UserError(f'the method was built with another data.num_labelled than {num_labelled}, and weighs the labels by it')
-    source, members = Resident(training_data(dataset, num_labelled, label_seed), batch_size), seeds is not None
+    source, members = _source(dataset, batch_size, num_labelled, label_seed, seeds), seeds is not None
     if seeds is not None:
         state = ensemble.initial_states(method, source, dataset.spec, seeds, hparams)
     else:
@@ -86,3 +87,16 @@ def fit(
         at = {'step': interval.step, 'epoch': interval.epoch, 'stage': interval.stage, 'seconds': interval.seconds}
         history.append({**at, **interval.metrics, **checks})
     return Fit(state, history)
+
+
+def _source(
+    dataset: Dataset, batch_size: int, num_labelled: int, label_seed: int | Sequence[int], seeds: Sequence[int] | None
+) -> Resident:
+    """The training split, with one choice of labels for all or one for each member."""
+    if isinstance(label_seed, int):
+        return Resident(training_data(dataset, num_labelled, label_seed), batch_size)
+    if not num_labelled or len(label_seed) != len(seeds or ()):
+        raise UserError('label_seed has one value for each member of an ensemble with few labels: give seeds and num_labelled')
+    draws = [training_data(dataset, num_labelled, seed) for seed in label_seed]
+    labelled = jax.tree.map(lambda *leaves: np.stack(leaves), *(draw['labelled'] for draw in draws))
+    return Resident({**draws[0], 'labelled': labelled}, batch_size, own_streams=('labelled',))

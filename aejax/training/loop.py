@@ -66,7 +66,8 @@ def check_finite(metrics: Mapping[str, Any], stage: str, step: int) -> None:
             phase, metric = name.split('/', 1)
             raise NonFiniteError(
                 f'{metric} of phase {phase!r} in stage {stage!r} is {metrics[name]} in the interval that ends at step {step}: '
-                'training stopped; the last good checkpoint stays. Try a lower optimizer.learning_rate or optimizer.clip_norm=1',
+                'training stopped; the last good checkpoint stays. Try a lower learning_rate, or clip_norm=1, in the section optimizer '
+                'or, where each phase has one, optimizers.PHASE',
                 row={'step': step, 'stage': stage, **metrics},
             )
 
@@ -186,7 +187,7 @@ def _open_stage(
     if members and stage.inputs is not None:
         raise UserError(f'stage {stage.name!r} maps its inputs, to other codes for every member: train the members one by one')
     staged, prepare = source.mapped(stage, state.params, _preparation(spec), inputs_key(state, start, members))
-    program = placement.compile(stage, batch_size, prepare, staged.ordered)
+    program = placement.compile(stage, batch_size, prepare, staged.ordered, staged.data_axes)
     return functools.partial(_run_interval, program, _placed_once(placement), staged, start)
 
 

@@ -27,12 +27,12 @@ class Placement:
     """Where things live: a compiled program's own way of laying out state and data.
 
     Attributes:
-        compile: turns a stage into its compiled program.
+        compile: turns a stage into its compiled program, for an ensemble with the source's `data_axes`.
         place: a pytree of host arrays, replicated over all devices.
         collect: one host-visible copy of a placed pytree (an ensemble's member axis stays).
     """
 
-    compile: Callable[[Stage, int, Prepare, bool], Program]
+    compile: Callable[..., Program]
     place: Callable[[Any], Any]
     collect: Callable[[Any], Any]
 
@@ -62,10 +62,10 @@ def _jit_placement(mesh: Mesh, members: bool) -> Placement:
     def constrain(batch: Batch) -> Batch:
         return jax.tree.map(lambda leaf: jax.lax.with_sharding_constraint(leaf, sharded), batch)
 
-    def compile_stage(stage: Stage, batch_size: int, prepare: Prepare, ordered: bool) -> Program:
+    def compile_stage(stage: Stage, batch_size: int, prepare: Prepare, ordered: bool, data_axes: Any = None) -> Program:
         run = make_program(stage, batch_size, prepare, constrain=constrain, ordered=ordered)
         if members:
-            run = jax.vmap(run, in_axes=(0, None, None, None))
+            run = jax.vmap(run, in_axes=(0, data_axes, None, None))
         return jax.jit(run, donate_argnums=0, out_shardings=replicated)
 
     return Placement(compile_stage, _copy_to(replicated), lambda tree: tree)
@@ -82,7 +82,7 @@ def _pmap_placement(mesh: Mesh) -> Placement:
 
         return jax.tree.map(spread, tree)
 
-    def compile_stage(stage: Stage, batch_size: int, prepare: Prepare, ordered: bool) -> Program:
+    def compile_stage(stage: Stage, batch_size: int, prepare: Prepare, ordered: bool, data_axes: Any = None) -> Program:
         run = make_program(stage, batch_size, prepare, axis_name=AXIS, shards=count, ordered=ordered)
         mapped = jax.pmap(run, AXIS, in_axes=(0, 0, None, None), donate_argnums=0, devices=list(mesh.devices.flat))
 

@@ -20,6 +20,7 @@ class Source(Protocol):
     Attributes:
         steps_per_epoch: full batches in one pass.
         ordered: chunks come in the order of use, and begin at the call's first step; else the program shuffles.
+        data_axes: of `jax.vmap` over the data of an ensemble: None where all members have the same.
     """
 
     @property
@@ -29,6 +30,11 @@ class Source(Protocol):
 
     @property
     def ordered(self) -> bool:
+        """See the class."""
+        ...
+
+    @property
+    def data_axes(self) -> dict[str, int | None] | None:
         """See the class."""
         ...
 
@@ -47,20 +53,30 @@ class Source(Protocol):
 
 @dataclasses.dataclass(frozen=True)
 class Resident:
-    """A whole split, [n, ...] in every leaf."""
+    """A whole split, [n, ...] in every leaf; [members, n, ...] in the streams that each member of an ensemble has for itself."""
 
     data: Batch
     batch_size: int
     ordered: bool = False
+    own_streams: tuple[str, ...] = ()
 
     @property
     def steps_per_epoch(self) -> int:
         """Full batches in one pass."""
-        return num_examples(self.data) // self.batch_size
+        return num_examples(self._of_first_member()) // self.batch_size
 
     def example(self) -> Batch:
         """The first two rows."""
-        return jax.tree.map(lambda leaf: leaf[:2], self.data)
+        return jax.tree.map(lambda leaf: leaf[:2], self._of_first_member())
+
+    @property
+    def data_axes(self) -> dict[str, int | None] | None:
+        """0 for the streams of `own_streams`."""
+        return {name: 0 if name in self.own_streams else None for name in self.data} if self.own_streams else None
+
+    def _of_first_member(self) -> Batch:
+        own = {name: jax.tree.map(lambda leaf: leaf[0], self.data[name]) for name in self.own_streams}
+        return {**self.data, **own}
 
     def next(self, step: int, remaining: int) -> tuple[Batch, int]:
         """All the data, up to the end of the epoch."""
@@ -103,6 +119,7 @@ class Stream:
     steps_per_epoch: int
     chunk_steps: int = 64
     ordered: bool = True
+    data_axes: None = None
     _iterator: Iterator[Batch] | None = None
 
     def example(self) -> Batch:

@@ -11,6 +11,7 @@ from aejax import methods
 from aejax.evaluation.per_example import make_evaluator
 from aejax.methods.m2 import M2
 from aejax.runs.setup import make_source
+from aejax.training.fit import fit
 from aejax.types import Context, UserError
 from experiments.configs import m2
 from tests.support import digits, error_from_labels_alone, go_on, run, scaled
@@ -171,3 +172,16 @@ def test_codes_and_reconstructions_are_those_of_the_likeliest_class(digits_m2):
 def test_configs_that_cannot_be(changes, message):
     with pytest.raises(UserError, match=message):
         built(**changes)
+
+
+def test_draws_of_the_labels_run_as_one_ensemble_each_as_it_would_alone():
+    method = built(**{'epochs': 2, 'model.hidden': (16,), 'model.latents': 4, 'classifier_hidden': ()})
+    options = {'batch_size': 100, 'num_labelled': 100, 'log_every': 2.0}
+    together = fit(method, digits(), seeds=(0, 0, 1), label_seed=(0, 3, 3), **options)
+    for member, (seed, label_seed) in enumerate([(0, 0), (0, 3), (1, 3)]):
+        alone = fit(method, digits(), seed=seed, label_seed=label_seed, **options)
+        for name in ('validation/elbo', 'validation/classification_nll'):
+            np.testing.assert_allclose(together.history[-1][name][member], alone.history[-1][name], rtol=1e-4)
+    assert len(set(together.history[-1]['validation/classification_nll'])) == 3
+    with pytest.raises(UserError, match='label_seed has one value for each member'):
+        fit(method, digits(), seeds=(0, 1), label_seed=(0, 1, 2), **options)
