@@ -20,6 +20,8 @@ SCHEDULES: dict[str, Callable[[int], optax.Schedule]] = {
 }
 PIECEWISE = 'piecewise'
 """The schedule that the drops of a config describe: ((share of the updates after which it begins, factor), ...)."""
+PIECEWISE_EPOCHS = 'piecewise_epochs'
+"""The same with epochs in place of shares, of a phase in an `optimizers` section; a drop that training does not reach is none."""
 
 
 def scale_by_adam(b1: float, b2: float, eps: float) -> optax.GradientTransformation:
@@ -68,28 +70,28 @@ RANGES = {
 }
 
 
-def check_config(config: ConfigDict) -> None:
-    """Raises UserError where an `optimizer` section names what does not exist, or a number is out of its range."""
+def check_config(config: ConfigDict, section: str = 'optimizer') -> None:
+    """Raises UserError where an optimiser's section, of this name, names what does not exist, or a number is out of its range."""
     if config.name not in DIRECTIONS:
-        raise UserError(f'optimizer.name is {config.name!r}; choose one of {", ".join(DIRECTIONS)}')
+        raise UserError(f'{section}.name is {config.name!r}; choose one of {", ".join(DIRECTIONS)}')
     if config.schedule not in (*SCHEDULES, PIECEWISE):
-        raise UserError(f'optimizer.schedule is {config.schedule!r}; choose one of {", ".join(SCHEDULES)}, {PIECEWISE}')
-    check_ranges(config, RANGES, 'optimizer')
-    _check_drops(config)
-
-
-def _check_drops(config: ConfigDict) -> None:
-    """Raises UserError where `drops` are no ascending pairs, or go with another schedule."""
+        raise UserError(f'{section}.schedule is {config.schedule!r}; choose one of {", ".join(SCHEDULES)}, {PIECEWISE}')
+    check_ranges(config, RANGES, section)
     if bool(config.drops) != (config.schedule == PIECEWISE):
         raise UserError(
-            f"optimizer.schedule={config.schedule!r} with optimizer.drops={config.drops}: 'piecewise' needs drops, no other"
+            f"{section}.schedule={config.schedule!r} with {section}.drops={config.drops}: 'piecewise' needs drops, no other"
         )
-    if not all(isinstance(drop, tuple | list) and list(map(_is_number, drop)) == [True, True] for drop in config.drops):
-        raise UserError(f'optimizer.drops={config.drops} must be pairs (share of the training, factor of the learning rate)')
-    shares = [share for share, _ in config.drops]
-    ascending = all(first < second for first, second in itertools.pairwise(shares))
-    if not (ascending and all(0 < share < 1 and 0 <= factor < math.inf for share, factor in config.drops)):
-        raise UserError(f'optimizer.drops={config.drops}: shares must ascend between 0 and 1, factors be at least 0')
+    _check_drops(config.drops, section, 1)
+
+
+def _check_drops(drops: Any, section: str, end: float) -> None:
+    """Raises UserError where `drops` are no pairs (when, factor), or do not ascend between 0 and `end`."""
+    when = 'shares' if end == 1 else 'epochs'
+    if not all(isinstance(drop, tuple | list) and list(map(_is_number, drop)) == [True, True] for drop in drops):
+        raise UserError(f'{section}.drops={drops} must be pairs: {when} at which they begin, and factor of the learning rate')
+    ascending = all(first < second for (first, _), (second, _) in itertools.pairwise(drops))
+    if not (ascending and all(0 < begins < end and 0 <= factor < math.inf for begins, factor in drops)):
+        raise UserError(f'{section}.drops={drops}: {when} must ascend between 0 and {end:g}, factors be at least 0')
 
 
 def _is_number(value: Any) -> bool:
@@ -114,7 +116,8 @@ def default_config(name: str = 'adam', learning_rate: float = 1e-3, schedule: st
             'name': name,
             'learning_rate': learning_rate,
             'schedule': schedule,
-            # Of schedule 'piecewise': ((share of the training at which it begins, factor of the learning rate), ...).
+            # Of schedule 'piecewise': ((share of the training at which it begins, factor of the learning rate), ...), of
+            # 'piecewise_epochs', which phases of a game can have, with epochs for shares.
             'drops': (),
             'warmup_steps': 0,
             'clip_norm': 0.0,
@@ -126,19 +129,19 @@ def default_config(name: str = 'adam', learning_rate: float = 1e-3, schedule: st
     )
 
 
-def from_config(config: ConfigDict, num_steps: int) -> optax.GradientTransformation:
+def from_config(config: ConfigDict, num_steps: int, section: str = 'optimizer') -> optax.GradientTransformation:
     """The optimiser of one phase that takes `num_steps` updates.
 
     update = -learning_rate * schedule(step) * direction(clip(gradient)); the schedule runs from 1 to its end value over
     `num_steps`, after a linear warm-up of `warmup_steps`; that of 'piecewise' by `piecewise_schedule`. `clip_norm` 0 means no
-    clipping.
+    clipping. What is wrong is told of the section by its name.
 
     Raises:
         UserError: on an unknown optimiser or schedule, a number out of its range, or a warm-up longer than the training.
     """
-    check_config(config)
+    check_config(config, section)
     if config.warmup_steps > num_steps:
-        raise UserError(f'optimizer.warmup_steps={config.warmup_steps} must be at most the {num_steps} steps of the training')
+        raise UserError(f'{section}.warmup_steps={config.warmup_steps} must be at most the {num_steps} steps of the training')
     schedule = _schedule(config, num_steps - config.warmup_steps)
     if config.warmup_steps:
         warmup = optax.linear_schedule(0.0, 1.0, config.warmup_steps)
@@ -175,9 +178,28 @@ def num_steps(config: ConfigDict, spec: DataSpec) -> int:
 def by_phase(
     config: ConfigDict, num_steps: int, repeats: Mapping[str, int] | None = None
 ) -> dict[str, optax.GradientTransformation]:
-    """The optimisers of an `optimizers` section, {phase: `optimizer` section}; a phase takes `repeats` updates a step, or one.
+    """The optimisers of a config's `optimizers`, {phase: `optimizer` section}; a phase takes `repeats` updates a step, or one.
 
     Raises:
         UserError: as from `from_config`.
     """
-    return {name: from_config(section, num_steps * (repeats or {}).get(name, 1)) for name, section in config.items()}
+    found = {}
+    for phase, section in config.optimizers.items():
+        name = f'optimizers.{phase}'
+        found[phase] = from_config(in_shares(section, config.epochs, name), num_steps * (repeats or {}).get(phase, 1), name)
+    return found
+
+
+def in_shares(config: ConfigDict, epochs: int, section: str) -> ConfigDict:
+    """An optimiser's section with the drops of 'piecewise_epochs' as shares of `epochs`; as it is with any other schedule.
+
+    Raises:
+        UserError: on epochs that do not ascend.
+    """
+    if config.schedule != PIECEWISE_EPOCHS:
+        return config
+    _check_drops(config.drops, section, math.inf)
+    found = config.copy_and_resolve_references()
+    found.drops = tuple((begins / epochs, factor) for begins, factor in config.drops if begins < epochs)
+    found.schedule = PIECEWISE if found.drops else 'constant'
+    return found

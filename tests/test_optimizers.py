@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from ml_collections import ConfigDict
 
 from aejax import optimizers
 from aejax.types import DataSpec, UserError
@@ -75,6 +76,27 @@ def test_drops_begin_at_their_share_of_the_training():
     np.testing.assert_allclose(found, [0.5] * 3 + [0.05] * 5 + [0.01] * 2, rtol=1e-5)
     after = sizes(12, learning_rate=0.5, schedule='piecewise', drops=((0.3, 0.1), (0.75, 0.02)), warmup_steps=2)
     np.testing.assert_allclose(after[2:], found, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ('epochs', 'expected'), [(6, [0.5] * 4 + [0.05] * 6 + [0.01] * 2), (4, [0.5] * 4 + [0.05] * 4), (2, [0.5] * 4)]
+)
+@pytest.mark.parametrize('repeats', [1, 3])
+def test_drops_of_a_phase_may_begin_at_epochs(epochs, expected, repeats):
+    """At two steps an epoch; a drop that training does not reach is none."""
+    phase = config(name='sgd', learning_rate=0.5, schedule='piecewise_epochs', drops=((2.0, 0.1), (5, 0.02)))
+    made = ConfigDict({'epochs': epochs, 'optimizers': {'game': phase}})
+    optimizer = optimizers.by_phase(made, 2 * epochs, {'game': repeats})['game']
+    found = -updates(optimizer, [jnp.ones(())] * (2 * epochs * repeats))
+    np.testing.assert_allclose(found, np.repeat(expected, repeats), rtol=1e-5)
+
+
+def test_epochs_that_cannot_be():
+    made = ConfigDict({'epochs': 6, 'optimizers': {'game': config(schedule='piecewise_epochs', drops=((5.0, 0.1), (2.0, 0.02)))}})
+    with pytest.raises(UserError, match=r'^optimizers\.game\.drops=.*: epochs must ascend between 0 and inf'):
+        optimizers.by_phase(made, 12)
+    with pytest.raises(UserError, match=r'optimizer\.schedule is .piecewise_epochs.; choose one of constant'):
+        optimizers.from_config(config(schedule='piecewise_epochs', drops=((2.0, 0.1),)), 12)
 
 
 @pytest.mark.parametrize(('num', 'epochs'), [(7, 1_093), (8, 3_280)])

@@ -25,7 +25,8 @@ class Dataset:
         source: where the numbers came from, in words.
         seed: of static binarisation, synthetic samples and patches. It never moves an example between the splits of a fixed set.
         statistics: what was taken from the training split to make the stored values: 'mean' and 'scale' (or 'matrix') of
-            x = (raw - mean) / scale (or (raw - mean) @ matrix). Empty where nothing was.
+            x = (raw - mean) / scale (or (raw - mean) @ matrix), and 'contrast' where examples were divided by their own before.
+            Empty where nothing was.
     """
 
     spec: DataSpec

@@ -9,8 +9,11 @@ from aejax.data.preprocessing import (
     Arrays,
     apply,
     choose_preprocessing,
+    normalise_contrast,
     preprocess_images,
+    remove_means,
     whiten,
+    whiten_low_pass,
 )
 from aejax.types import UserError
 
@@ -44,12 +47,17 @@ def load_patches(preprocessing: str | None, seed: int, patch_size: int) -> Datas
 
     'scale' stores grey values as uint8, as for all images. 'standardise' is contrast normalisation: each patch loses its own
     mean, then all are divided by the standard deviation that is left in the training patches. 'whiten' removes each patch's
-    mean, then does ZCA.
+    mean, then does ZCA. 'whiten_low_pass' divides each patch by its own contrast as well, then whitens all but the finest
+    details, see `aejax.data.preprocessing`: for filters to look at.
 
     Raises:
-        UserError: patches of this size do not fit into the strips.
+        UserError: patches of this size do not fit into the strips, or have nothing left without their mean.
     """
     preprocessing = choose_preprocessing('patches', preprocessing, PATCH_PREPROCESSING)
+    if patch_size == 1 and preprocessing != 'scale':
+        raise UserError(
+            f'nothing is left of patches of one pixel without their mean: {preprocessing!r} needs a larger patch_size'
+        )
     from sklearn import datasets
 
     photographs = [np.asarray(image, np.float32).mean(axis=-1) / 255 for image in datasets.load_sample_images().images]
@@ -63,13 +71,17 @@ def load_patches(preprocessing: str | None, seed: int, patch_size: int) -> Datas
     statistics: dict[str, np.ndarray] = {}
     if preprocessing == 'scale':
         splits = {name: {'x': np.round(255 * split['x']).astype(np.uint8)} for name, split in splits.items()}
-    else:
-        splits = apply(splits, lambda x: x - x.mean(axis=(1, 2, 3), keepdims=True))
+    if preprocessing in ('standardise', 'whiten'):
+        splits = remove_means(splits)
     if preprocessing == 'standardise':
         scale = splits['train']['x'].std(dtype=np.float64).astype(np.float32)
         splits, statistics = apply(splits, lambda x: x / scale), {'scale': scale}
     if preprocessing == 'whiten':
         splits, statistics = whiten(splits)
+    if preprocessing == 'whiten_low_pass':
+        splits, contrast = normalise_contrast(splits)
+        splits, statistics = whiten_low_pass(splits)
+        statistics['contrast'] = contrast['scale']
     source = 'patches of two photographs embedded in scikit-learn (load_sample_images)'
     return make_dataset('patches', preprocessing, splits, source=source, seed=seed, statistics=statistics)
 

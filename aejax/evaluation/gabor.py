@@ -75,7 +75,7 @@ def gabor_fit(filters: ArrayLike, num_starts: int = 3) -> GaborFit:
 
     Nine numbers fit some of any noise. R^2 of filters of 12 x 12: white noise has .13 in the median and .25 at most of 144;
     smoothed by a Gaussian of 1 pixel .46 and .72, of 1.5 pixels .65 and .92. Filters of an unknown smoothness are to be compared
-    with others of the same, and not with a threshold alone.
+    with others of the same (`phase_randomised`), and not with a threshold alone.
 
     144 filters of 12 x 12 take about ten seconds.
 
@@ -94,6 +94,24 @@ def gabor_fit(filters: ArrayLike, num_starts: int = 3) -> GaborFit:
     dictionary = [(atom, _basis(atom, grid)) for atom in atoms]
     fits = [_fit_one(one, dictionary, grid, w.shape[1:], num_starts) for one in w]
     return GaborFit(**{name: np.stack([fit[name] for fit in fits]) for name in GaborFit._fields})
+
+
+def phase_randomised(filters: ArrayLike, seed: int = 0) -> np.ndarray:
+    """Filters [m, h, w] of the same means and power spectra, with random phases: what R^2 is at their smoothness alone.
+
+    Waves add up to an edge where their phases agree; the phases here are those of white noise.
+
+    Raises:
+        ValueError: the filters are not [m, h, w].
+    """
+    w = np.asarray(filters, np.float64)
+    if w.ndim != 3:
+        raise ValueError(f'phase_randomised needs filters [m, h, w], got shape {w.shape}')
+    noise = np.fft.rfft2(np.random.RandomState(seed).normal(size=w.shape))
+    spectrum = np.fft.rfft2(w)
+    mixed = np.abs(spectrum) * noise / np.abs(noise)
+    mixed[:, 0, 0] = spectrum[:, 0, 0]
+    return np.fft.irfft2(mixed, s=w.shape[1:])
 
 
 def _atoms(shape: Sequence[int], cycles: float) -> np.ndarray:

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from aejax.evaluation.spread import spread
 from aejax.types import UserError
 
 WIDTHS = (0.25, 0.5, 1.0, 2.0, 4.0)
@@ -92,7 +93,7 @@ def prior_fit(codes: ArrayLike, prior: Callable[[int, int], ArrayLike], num_null
     """How well codes fit a prior: 'mmd_squared' and 'classifier_accuracy', each with what two samples of the prior get.
 
     Args:
-        codes: [n, d], from the aggregated posterior; the first `NUM_POINTS` are used.
+        codes: [n, d], from the aggregated posterior; `NUM_POINTS` from all over are used.
         prior: (seed, num) -> [num, d]; another sample for every seed.
         num_null: pairs of samples of the prior that are compared.
 
@@ -103,7 +104,8 @@ def prior_fit(codes: ArrayLike, prior: Callable[[int, int], ArrayLike], num_null
     Raises:
         UserError: there are too few codes, or the prior's points coincide.
     """
-    points = np.asarray(codes)[:NUM_POINTS]
+    every = np.asarray(codes)
+    points = every[spread(len(every), NUM_POINTS)]
     drawn = [np.asarray(prior(seed, len(points))) for seed in range(1 + 2 * num_null)]
     scale = median_distance(drawn[0])
     widths = scale * np.asarray(WIDTHS)

@@ -13,7 +13,7 @@ def _distances(x: Array, y: Array) -> Array:
     centre = jnp.mean(y, axis=0, keepdims=True)
     x, y = x - centre, y - centre
     squares = jnp.sum(jnp.square(x), axis=1)[:, None] + jnp.sum(jnp.square(y), axis=1)[None]
-    return jnp.sqrt(jnp.maximum(squares - 2 * x @ y.T, _SMALLEST))
+    return jnp.sqrt(jnp.maximum(squares - 2 * jnp.matmul(x, y.T, precision='highest'), _SMALLEST))
 
 
 def energy_score(x: Array, samples: Array) -> Array:

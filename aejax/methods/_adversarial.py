@@ -149,7 +149,7 @@ def game(config: ConfigDict, spec: DataSpec) -> dict[str, Any]:
     return {
         'kind': config.generator_loss,
         'real_label': config.real_label,
-        'optimizers': optimizers.by_phase(config.optimizers, num_steps),
+        'optimizers': optimizers.by_phase(config, num_steps),
         'num_steps': num_steps,
         'loss_name': config.loss,
         'hparams': {},
@@ -206,7 +206,7 @@ class AdversarialCore:
         return {**self.networks.init(networks_key, self.latents + told), **critic}, mutables
 
     def examples(self, batch: Batch) -> tuple[Array, Array]:
-        """(x [B, ...], class [B]) of a flat batch, or of both streams together; class C where it is not known."""
+        """(x [B, ...], class [B]) of a flat batch, or of both streams, one after the other; class C where it is not known."""
         if 'unlabelled' in batch:
             x = [batch[name]['x'] for name in ('labelled', 'unlabelled')]
             unknown = jnp.full((len(x[1]),), self.num_classes, jnp.int32)
@@ -238,14 +238,21 @@ class AdversarialCore:
         return jnp.where(known[:, None], parts, z)
 
     def reconstruction_loss(self, params: Params, mutables: Mutables, batch: Batch, context: Context) -> LossOutput:
-        """Mean over the batch of L(x, g(z)), z ~ q(z given x)."""
-        (x, label), (code_key, key) = self.examples(batch), jax.random.split(context.key)
+        """Mean over the batch of L(x, g(z)), z ~ q(z given x); with few labels that of the unlabelled stream, all images."""
+        (x, label), (code_key, key) = self.examples(batch.get('unlabelled', batch)), jax.random.split(context.key)
         code = self.decoder_input(self.codes(params, x, code_key), label)
         error = self.networks.errors(x, self.networks.decode_linear(params, code, key))[self.loss_name]
         return LossOutput(jnp.mean(error), {self.loss_name: error})
 
     def discriminator_loss(self, params: Params, mutables: Mutables, batch: Batch, context: Context) -> LossOutput:
-        """Mean over the batch of -log D(z') - log(1 - D(z)), z' ~ p(z), z ~ q(z given x)."""
+        """Mean over the batch of -log D(z') - log(1 - D(z)), z' ~ p(z), z ~ q(z given x).
+
+        With few labels the mean is over both streams, which have as many examples in a batch, and so minus
+
+            1/2 E_{x, y}[log D(z'_y, y) + log(1 - D(z, y))] + 1/2 E_x[log D(z', C) + log(1 - D(z, C))]
+
+        with z'_y from the part of class y, and C for 'unlabelled': however few, labels weigh one half.
+        """
         (x, label), keys = self.examples(batch), jax.random.split(context.key, 4)
         real = self.critic_input(self.prior_draws(keys[0], label), label)
         fake = self.critic_input(self.codes(params, x, keys[1]), label)
@@ -256,7 +263,7 @@ class AdversarialCore:
         return LossOutput(loss, metrics, self.critic.next_mutables(params, mutables, real))
 
     def generator_loss(self, params: Params, mutables: Mutables, batch: Batch, context: Context) -> LossOutput:
-        """Mean over the batch of -log D(z), or of log(1 - D(z)), z ~ q(z given x): the encoder's side of the game."""
+        """Mean over the batch, of both streams, of -log D(z), or of log(1 - D(z)), z ~ q(z given x): the encoder's side."""
         (x, label), (code_key, key) = self.examples(batch), jax.random.split(context.key)
         logits = self.critic.logits(params, mutables, self.critic_input(self.codes(params, x, code_key), label), key)
         return LossOutput(jnp.mean(generator_loss(logits, self.kind)), {'d_fake': jax.nn.sigmoid(logits)})

@@ -14,9 +14,9 @@ from ml_collections import ConfigDict
 from aejax.losses.adversarial import discriminator_health, discriminator_loss, generator_loss
 from aejax.methods._adversarial import Networks, game, networks
 from aejax.methods._phases import one_stage
+from aejax.methods._priors import chosen, in_turn
 from aejax.models import discriminator
 from aejax.models.discriminator import Critic
-from aejax.priors import shapes
 from aejax.priors.shapes import Samples
 from aejax.settings import check_ranges
 from aejax.types import Array, Batch, Context, DataSpec, Key, LossOutput, Mutables, Params, Stage
@@ -30,7 +30,8 @@ class CategoricalCore:
     """The encoder gives logits of q(y given x) over K categories, and a style z; the decoder is told both.
 
     One discriminator tells softmax(logits) from one-hot draws of a uniform category, the other tells z from draws of p(z). They
-    are moved in one phase, in which neither's gradient depends on the other, and so is the encoder against both.
+    are moved in one phase, in which neither's gradient depends on the other (but for `clip_norm`, which scales both by the norm
+    of the two together), and the encoder against both in another.
 
     Attributes:
         networks: encoder and decoder.
@@ -186,8 +187,9 @@ class CategoricalCore:
 
     def sample(self, params: Params, mutables: Mutables, key: Key, num: int) -> Array:
         """g(y, z), each category as often as any other, in turn, and z drawn from the prior."""
-        category = jax.nn.one_hot(jnp.arange(num) % self.num_categories, self.num_categories)
-        return self.decode(params, mutables, self.join(params, self.prior.sample(key, num), category))
+        style_key, category_key = jax.random.split(key)
+        category = jax.nn.one_hot(in_turn(category_key, num, self.num_categories), self.num_categories)
+        return self.decode(params, mutables, self.join(params, self.prior.sample(style_key, num), category))
 
     def filters(self, params: Params, mutables: Mutables) -> Array | None:
         """Weights from the image to the units of the encoder's first layer, [D, m]; None for convolutions."""
@@ -201,10 +203,13 @@ def _health(real: list[Array], fake: list[Array]) -> dict[str, Array]:
 
 
 def head_repulsion(heads: Array, distance: float) -> Array:
-    """sum over pairs of max(0, distance - norm(w_i - w_j)): a scalar, for cluster heads w [K, d]."""
-    differences = heads[:, None] - heads[None]
-    # Of a head from itself the root's slope would be infinite.
-    lengths = jnp.sqrt(jnp.sum(jnp.square(differences), axis=2) + jnp.eye(len(heads)))
+    """sum over pairs of max(0, distance - norm(w_i - w_j)): a scalar, for cluster heads w [K, d].
+
+    Two heads in one place have no direction to part in, and no gradient.
+    """
+    squares = jnp.sum(jnp.square(heads[:, None] - heads[None]), axis=2)
+    # At 0, where a head is held against itself, too, the root's slope would be infinite.
+    lengths = jnp.where(squares > 0, jnp.sqrt(jnp.where(squares > 0, squares, 1.0)), 0.0)
     return 0.5 * jnp.sum(jnp.where(jnp.eye(len(heads), dtype=bool), 0.0, jax.nn.relu(distance - lengths)))
 
 
@@ -218,7 +223,7 @@ def parts(config: ConfigDict, spec: DataSpec, num_categories: int, prior: Sample
     return {
         'networks': networks(config, spec, num_categories),
         'critics': tuple(discriminator.from_config(config[group], group=group) for group in CRITICS),
-        'prior': prior or shapes.from_config(config.prior, config.model.latents),
+        'prior': chosen(config, prior),
         'latents': config.model.latents,
         'num_categories': num_categories,
         'heads': config.heads,

@@ -21,10 +21,10 @@ Source: Makhzani et al. 2016, Adversarial autoencoders, https://arxiv.org/abs/15
 import dataclasses
 
 import jax
-import jax.numpy as jnp
 from ml_collections import ConfigDict
 
 from aejax.methods._adversarial import AdversarialCore, game, networks
+from aejax.methods._priors import chosen, in_turn
 from aejax.models import discriminator
 from aejax.priors import shapes
 from aejax.priors.shapes import Samples
@@ -73,7 +73,8 @@ class SupervisedAAE(AdversarialCore):
 
     def sample(self, params: Params, mutables: Mutables, key: Key, num: int) -> Array:
         """As `conditional_sample`, each class as often as any other, in turn."""
-        return self.conditional_sample(params, mutables, key, jnp.arange(num) % self.num_classes)
+        sample_key, class_key = jax.random.split(key)
+        return self.conditional_sample(params, mutables, sample_key, in_turn(class_key, num, self.num_classes))
 
 
 def _check_labels(config: ConfigDict, spec: DataSpec, prior: Samples) -> None:
@@ -84,6 +85,8 @@ def _check_labels(config: ConfigDict, spec: DataSpec, prior: Samples) -> None:
         raise UserError(f'labels={config.labels!r} needs labels, and {spec.name} has none')
     if config.data.get('num_labelled', 0) and config.labels != 'discriminator':
         raise UserError("data.num_labelled, few labels, are for the discriminator: set labels='discriminator'")
+    if config.data.get('num_labelled', 0) and config.get('finetune') is not None and config.finetune.target != 'none':
+        raise UserError("a stage of fine-tuning needs every label: set data.num_labelled=0, or finetune.target='none'")
     if config.labels != 'discriminator':
         return
     if not hasattr(prior, 'sample_class'):
@@ -107,9 +110,7 @@ def build(config: ConfigDict, spec: DataSpec, prior: Samples | None = None) -> A
         UserError: on a loss, posterior, prior or use of labels that does not exist or does not fit.
     """
     nets = networks(config, spec)
-    prior = prior or shapes.from_config(config.prior, config.model.latents)
-    if (shape := jax.eval_shape(lambda: prior.sample(jax.random.key(0), 2)).shape) != (2, config.model.latents):
-        raise UserError(f'two samples of the prior have shape {shape}: model.latents={config.model.latents} does not fit')
+    prior = chosen(config, prior)
     _check_labels(config, spec, prior)
     kinds = {'none': AdversarialAE, 'discriminator': AdversarialAE, 'decoder': SupervisedAAE}
     kind = PartlyLabelledAAE if config.data.get('num_labelled', 0) else kinds[config.labels]

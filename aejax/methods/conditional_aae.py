@@ -39,6 +39,7 @@ from aejax.losses.adversarial import check_kind, discriminator_health, discrimin
 from aejax.losses.reconstruction import squared_error
 from aejax.losses.total_variation import total_variation
 from aejax.methods._phases import one_stage
+from aejax.methods._priors import in_turn
 from aejax.models import discriminator
 from aejax.models.activations import activation
 from aejax.models.autoencoder import apply, check_config, make_decoder, make_encoder
@@ -189,7 +190,9 @@ class ConditionalAAE:
 
     def sample(self, params: Params, mutables: Mutables, key: Key, num: int) -> Array:
         """g(z, a) for z from the prior, each level as often as any other, in turn."""
-        return self.attribute_decode(params, mutables, self.prior.sample(key, num), jnp.arange(num) % self.num_levels)
+        code_key, level_key = jax.random.split(key)
+        levels = in_turn(level_key, num, self.num_levels)
+        return self.attribute_decode(params, mutables, self.prior.sample(code_key, num), levels)
 
 
 def build(config: ConfigDict, spec: DataSpec) -> ConditionalAAE:
@@ -219,7 +222,7 @@ def build(config: ConfigDict, spec: DataSpec) -> ConditionalAAE:
         shape=spec.shape,
         kind=config.generator_loss,
         condition=config.condition,
-        optimizers=optimizers.by_phase(config.optimizers, num_steps),
+        optimizers=optimizers.by_phase(config, num_steps),
         num_steps=num_steps,
         hparams={name: float(config.weights[name]) for name in WEIGHTS},
     )

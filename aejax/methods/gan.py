@@ -33,11 +33,11 @@ from aejax import optimizers
 from aejax.losses.adversarial import check_kind, discriminator_health, discriminator_loss, generator_loss, r1_penalty
 from aejax.losses.energy import energy_score
 from aejax.methods._phases import one_stage
+from aejax.methods._priors import chosen
 from aejax.models import discriminator
 from aejax.models.activations import activation
 from aejax.models.autoencoder import apply, check_config, make_decoder
 from aejax.models.discriminator import Critic
-from aejax.priors import shapes
 from aejax.priors.shapes import Samples
 from aejax.settings import check_ranges
 from aejax.types import Array, Batch, Context, DataSpec, Key, LossOutput, Mutables, Params, Stage
@@ -117,7 +117,10 @@ class GAN:
         return LossOutput(jnp.mean(generator_loss(logits, self.kind)), {'d_fake': jax.nn.sigmoid(logits)})
 
     def evaluate(self, params: Params, mutables: Mutables, batch: Batch, context: Context) -> Mapping[str, Array]:
-        """energy_score of 256 fresh samples as a forecast of x; D's outputs, d_real at x and d_fake at a sample for each x."""
+        """energy_score of 256 fresh samples as a forecast of x; D's outputs, d_real at x and d_fake at a sample for each x.
+
+        All examples of a batch share one forecast: the standard error of energy_score over examples says nothing of its choice.
+        """
         x, keys = batch['x'], jax.random.split(context.key)
         fake = self.sample(params, mutables, keys[0], len(x))
         logits = [self.critic.logits(params, mutables, inputs) for inputs in (x, fake)]
@@ -151,14 +154,14 @@ def build(config: ConfigDict, spec: DataSpec, prior: Samples | None = None) -> G
     return GAN(
         generator=make_decoder(config.model, spec),
         critic=discriminator.from_config(config.discriminator, spec),
-        prior=prior or shapes.from_config(config.prior, config.model.latents),
+        prior=chosen(config, prior),
         latents=config.model.latents,
         output=config.model.output,
         shape=spec.shape,
         kind=config.generator_loss,
         real_label=config.real_label,
         discriminator_steps=config.discriminator_steps,
-        optimizers=optimizers.by_phase(config.optimizers, num_steps, {'discriminator': config.discriminator_steps}),
+        optimizers=optimizers.by_phase(config, num_steps, {'discriminator': config.discriminator_steps}),
         num_steps=num_steps,
         hparams={'r1': config.r1} if config.r1 else {},
     )

@@ -67,6 +67,8 @@ def build(config: ConfigDict, spec: DataSpec, prior: Samples | None = None) -> S
     Raises:
         UserError: without labels or with a stage of fine-tuning, or as from `_categorical_aae.parts`.
     """
+    if not spec.num_classes:
+        raise UserError(f'{config.method} needs labels, and {spec.name} has none')
     if not config.data.get('num_labelled', 0):
         raise UserError(f'{config.method} learns from few labels: set data.num_labelled to their number')
     if config.get('finetune') is not None and config.finetune.target != 'none':

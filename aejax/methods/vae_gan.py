@@ -89,7 +89,10 @@ class VAEGAN:
         return self.model.decode(params, normal.sample(key, *self.model.posterior(params, x)))
 
     def look(self, params: Params, mutables: Mutables, x: Array, key: Key | None = None) -> tuple[Array, Array]:
-        """Logits [B] of D(x) and its features f(x) [B, ...]; with dropout where a `key` is given."""
+        """Logits [B] of D(x) and its features f(x) [B, ...]; with dropout where a `key` is given.
+
+        Only D's own phase gives one: encoder and decoder see D without dropout, so that x and x~ are compared by the same units.
+        """
         logits, hidden = self.critic.outputs(params, mutables, x, key)
         return logits, hidden[self.layer]
 
@@ -188,7 +191,7 @@ def build(config: ConfigDict, spec: DataSpec) -> VAEGAN:
         log_variance=config.feature_log_variance,
         layer=config.feature_layer % depth,
         kind=config.generator_loss,
-        optimizers=optimizers.by_phase(config.optimizers, num_steps),
+        optimizers=optimizers.by_phase(config, num_steps),
         num_steps=num_steps,
         hparams={'gamma': config.gamma},
     )

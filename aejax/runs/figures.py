@@ -10,6 +10,8 @@ import numpy as np
 from aejax import preprocessing
 from aejax.data import Dataset
 from aejax.evaluation import distances, jacobian
+from aejax.evaluation.spread import spread
+from aejax.runs.codes import draw_codes
 from aejax.runs.sampling import progressions
 from aejax.types import Array, Method, TrainState, UserError
 from aejax.visualization import curves, images, latents
@@ -54,8 +56,7 @@ class Pictures:
     def some(self, split: str, num: int) -> Array:
         """At most `num` inputs from all over a split, in model space."""
         x = self.dataset.split(split)['x']
-        rows = np.linspace(0, len(x) - 1, min(num, len(x))).round().astype(int)
-        return preprocessing.to_model_space(jax.numpy.asarray(x[rows]), self.dataset.spec, jax.random.key(2))
+        return preprocessing.to_model_space(jax.numpy.asarray(x[spread(len(x), num)]), self.dataset.spec, jax.random.key(2))
 
     def call(self, capability: str, *arguments: Any, static: Sequence[int] = ()) -> np.ndarray:
         """A capability of the method, compiled, as numpy."""
@@ -104,11 +105,15 @@ class Pictures:
         return latents.latent_map(plane, self.label, values, axis_labels=names, value_name='first true coordinate')
 
     def codes_over_prior(self) -> Any:
-        """Codes of the test split in the plane, over as many draws of the prior as make its shape plain."""
+        """Codes of the test split in the plane, over as many draws of the prior as make its shape plain.
+
+        It is draws from q(z given x) that the prior holds for: their means are narrower than it.
+        """
         if not hasattr(self.method, 'sample_prior') or self.codes is None or self.codes.shape[1] != 2:
             return None
+        codes = draw_codes(self.method, self.dataset, self.state, 'test')[: len(self.x)]
         drawn = self.call('sample_prior', jax.random.key(5), NUM_OF_PRIOR, static=[1])
-        return latents.latent_map(self.codes, self.label, under=drawn)
+        return latents.latent_map(codes, self.label, under=drawn)
 
     def manifold(self) -> Any:
         """What the decoder makes of a grid over a 2-D latent space, which lies where the prior does."""

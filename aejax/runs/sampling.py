@@ -13,10 +13,12 @@ from aejax.evaluation.modes import classifier, mode_figures
 from aejax.evaluation.parzen import parzen
 from aejax.evaluation.progressions import progression_figures
 from aejax.evaluation.samples import draw
+from aejax.evaluation.spread import spread
 from aejax.evaluation.two_samples import NUM_POINTS, prior_fit
 from aejax.runs.codes import draw_codes
 from aejax.runs.console import table
 from aejax.types import DataSpec, Method, TrainState, UserError
+from aejax.visualization.verdict import verdict
 
 NUM_PROGRESSIONS = 500
 
@@ -82,8 +84,9 @@ def figures_of_modes(samples: np.ndarray, dataset: Dataset, split: str) -> dict[
 
 
 def prior_figures(method: Any, dataset: Dataset, state: TrainState, split: str, seed: int) -> dict[str, Any]:
-    """How one code of each example of a split, drawn from q(z given x), fits the prior."""
-    codes = draw_codes(method, dataset, state, split)[:NUM_POINTS]
+    """How codes from all over a split, one an example, drawn from q(z given x), fit the prior."""
+    codes = draw_codes(method, dataset, state, split)
+    codes = codes[spread(len(codes), NUM_POINTS)]
     base, state = jax.random.key(seed), state.replace(optimizer_states={})
     sample = jax.jit(lambda key: method.sample_prior(state.params, state.mutables, key, len(codes)))
     return prior_fit(codes, lambda index, num: np.asarray(sample(jax.random.fold_in(base, index))))
@@ -102,7 +105,7 @@ def progressions(method: Any, state: TrainState, x: np.ndarray, num_levels: int)
 
 
 def figures_of_attribute(method: Any, dataset: Dataset, state: TrainState, split: str) -> dict[str, Any]:
-    """`progression_figures` of the first examples of a split, and beside them what the data themselves give.
+    """`progression_figures` of examples from all over a split, and beside them what the data themselves give.
 
     That is 'name' of the attribute, 'data_measured', its mean in the examples of each level, and 'class_of_data', the share of
     examples whose own class the classifier finds.
@@ -110,7 +113,7 @@ def figures_of_attribute(method: Any, dataset: Dataset, state: TrainState, split
     train, test = (
         {**arrays, 'x': as_sampled(arrays['x'], dataset.spec)} for arrays in (dataset.split('train'), dataset.split(split))
     )
-    (_, name), rows = split_name(dataset.spec.name), slice(NUM_PROGRESSIONS)
+    (_, name), rows = split_name(dataset.spec.name), spread(len(test['x']), NUM_PROGRESSIONS)
     measure, known = make_measure(name, train), classifier(train['x'], train['label'])
     x, label, level = (test[array][rows] for array in ('x', 'label', 'attribute'))
 
@@ -143,6 +146,5 @@ def sample_tables(split: str, found: dict[str, Any]) -> list[str]:
             value = figures[name]
             rows.append([f'{figures["name"]}: {name}', f'{value["mean"]:.4g}', f'± {value["standard_error"]:.2g}'])
     tables = [table([f'{split} split', 'value', ''], rows)] if rows else []
-    if found.get('modes', {}).get('collapsed'):
-        tables.append('warning: the samples collapsed; the report says how')
-    return tables
+    kind, sentence = verdict(found.get('modes', {}))
+    return [*tables, f'warning: {sentence[0].lower()}{sentence[1:]}'] if kind == 'warn' else tables

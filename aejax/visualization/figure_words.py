@@ -50,8 +50,9 @@ FIGURES: dict[str, tuple[str, str]] = {
     'latent_map': ('Map of the latent space', 'Each dot is one {one} of the test split at its code{coloured}.'),
     'codes_over_prior': (
         'Codes over their prior',
-        'Each dot is one {one} of the test split at its code{coloured}; in grey beneath, draws of the prior: grey without dots '
-        'is where the decoder is asked for {one}s that it never saw, dots without grey are codes that sampling never reaches.',
+        'Each dot is one {one} of the test split at its code, or where that is random at a draw of it{coloured}; in grey '
+        'beneath, draws of the prior: grey without dots is where the decoder is asked for {one}s that it never saw, dots without '
+        'grey are codes that sampling never reaches.',
     ),
     'filters': (
         'First-layer filters',

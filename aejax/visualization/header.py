@@ -6,16 +6,18 @@ from aejax.visualization.markup import Markup, element, join
 from aejax.visualization.metric_words import Meaning, meaning, shown
 from aejax.visualization.numbers import count, duration, is_finite, moment, number
 from aejax.visualization.run_folder import Run, nested, subject
+from aejax.visualization.verdict import verdict
 from aejax.visualization.words import data_name, run_title
 
 TIMES = '\N{MULTIPLICATION SIGN}'
 
 
 def status(run: Run) -> tuple[str, str]:
-    """('good', 'warn' or 'bad', a sentence): finished, unfinished or stopped."""
+    """('good', 'warn' or 'bad', a sentence): finished, with samples that collapsed or not, unfinished or stopped."""
     said = str(run.summary.get('status', 'finished')) if run.summary else ''
     if said == 'finished':
-        return 'good', 'Finished'
+        kind, sentence = verdict(nested(run.summary, 'modes'))
+        return ('warn', f'Finished, but {sentence[0].lower()}{sentence[1:]}') if kind == 'warn' else ('good', 'Finished')
     last = run.history[-1] if run.history else {}
     reached = ', '.join(filter(None, [count(last.get('step'), 'step'), count(last.get('epoch'), 'epoch')]))
     reached = f' Its last line of metrics is at {reached}.' if reached else ' It has logged no metrics yet.'

@@ -6,6 +6,9 @@ from aejax.visualization.markup import Markup, element, table
 from aejax.visualization.numbers import is_finite, number, with_error
 from aejax.visualization.run_folder import Run, nested, subject
 from aejax.visualization.sections import section
+from aejax.visualization.verdict import verdict
+
+WITHIN = 'within_class_diversity'
 
 
 def modes(run: Run) -> Markup:
@@ -17,15 +20,14 @@ def modes(run: Run) -> Markup:
         f'{number(found.get("samples"))} samples, each given a class by a classifier that knows the training split: a model that '
         'collapsed draws few classes, or the same few things again and again, and no loss shows it.'
     )
+    kind, sentence = verdict(found)
     rows = [
-        ['Diversity', number(found.get('diversity'), 3), f'mean distance between two samples, over that of two {one}s'],
+        ['Diversity', number(found['diversity'], 3), f'mean distance between two samples, over that of two {one}s'],
         *_class_rows(found, one),
-    ]
-    verdict = element('p', _verdict(found), class_='note warn' if found.get('collapsed') else 'foot')
-    shares = _shares(found)
-    return section(
-        'modes', 'Samples', verdict, element('p', intro), table(('Figure', 'Value', 'Meaning'), rows, 'course'), shares
-    )
+    ] if 'diversity' in found else []  # fmt: skip
+    figures = table(('Figure', 'Value', 'Meaning'), rows, 'course') if rows else ''
+    note = element('p', sentence, class_='note warn' if kind == 'warn' else 'foot')
+    return section('modes', 'Samples', note, element('p', intro), figures, _shares(found))
 
 
 def _class_rows(found: dict[str, Any], one: str) -> list[list[Any]]:
@@ -34,7 +36,9 @@ def _class_rows(found: dict[str, Any], one: str) -> list[list[Any]]:
     beside = f'of the classes of the samples; that of the {one}s is {number(found.get("data_entropy"), 3)}'
     error = f'share of {one}s that the classifier gets wrong; the shares of classes are as good as it'
     wrong = found.get('classifier_error')
+    within = f'the same of two samples, and two {one}s, of one class; mean over classes'
     return [
+        *([['Diversity within classes', number(found[WITHIN], 3), within]] if WITHIN in found else []),
         ['Entropy, nats', number(found['entropy'], 3), beside],
         ['Error of the classifier', _per_cent(wrong), error],
     ]
@@ -42,20 +46,6 @@ def _class_rows(found: dict[str, Any], one: str) -> list[list[Any]]:
 
 def _per_cent(share: Any) -> str:
     return f'{100 * share:.1f} %' if is_finite(share) else number(share)
-
-
-def _verdict(found: dict[str, Any]) -> str:
-    missing = found.get('missing', [])
-    if not found.get('collapsed'):
-        return 'No class is missing and the samples differ as data do.' if missing == [] and 'missing' in found else (
-            'The samples differ as data do.')  # fmt: skip
-    reasons = []
-    if missing:
-        names = ', '.join(str(label) for label in missing)
-        reasons.append(f'{"class" if len(missing) == 1 else "classes"} {names} hardly ever or never drawn')
-    if not (is_finite(found.get('diversity')) and found['diversity'] >= 0.5):
-        reasons.append('the samples differ far less than data do')
-    return f'The model collapsed: {"; ".join(reasons)}.'
 
 
 def _shares(found: dict[str, Any]) -> Markup | str:

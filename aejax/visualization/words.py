@@ -8,6 +8,7 @@ PREPROCESSING = {
     'static_binarisation': 'inputs binarised once with a seed (static binarisation)',
     'standardise': 'inputs standardised by the training split, not binarised',
     'whiten': 'inputs whitened by the training split',
+    'whiten_low_pass': 'inputs contrast-normalised, whitened by the training split and low-passed',
     'raw': 'inputs as they are',
 }
 

@@ -5,7 +5,7 @@ python -m experiments.run --config=configs/adversarial_ae.py:roll         digits
 python -m experiments.run --config=configs/adversarial_ae.py:classes      digits, every class on its own Gaussian
 python -m experiments.run --config=configs/adversarial_ae.py:supervised   digits, class to the decoder: analogies
 python -m experiments.run --config=configs/adversarial_ae.py:mnist        two layers of 1,200, 8 latents, N(0, 5^2 I), dropout
-python -m experiments.run --config=configs/adversarial_ae.py:paper        two layers of 1,000, SGD with the paper's rates
+python -m experiments.run --config=configs/adversarial_ae.py:paper        two layers of 1,000, SGD in the paper's spirit
 """
 
 from ml_collections import ConfigDict
@@ -40,16 +40,18 @@ def adversaries(config: ConfigDict, reconstruction: float = 1e-3, adversarial: f
     }
 
 
-def paper_schedule(config: ConfigDict, reconstruction: float = 0.01, adversarial: float = 0.1) -> None:
-    """SGD with momentum .9; rates fall to a tenth at epoch 50 and to a hundredth at epoch 1,000, if training gets there.
+def paper_schedule(config: ConfigDict) -> None:
+    """SGD in the spirit of the paper's appendix; rates fall to a tenth at epoch 50 and to a hundredth at epoch 1,000.
 
-    The rates are those of an error averaged over its 784 pixels, which is how they were read; here errors are sums.
+    From memory, and of semi-supervised training there: reconstruction at .01 with momentum .9, adversaries at .1 with momentum
+    .1, those drops. The scale of the error is a reading. After 1,000 steps on MNIST, where the mean image has a squared error of
+    52.8: .01 on the mean over pixels has hardly moved (56.5), .01 on half the sum over pixels diverges, .001 on that has reached
+    33.7. It is the last: .0005 on the sum, which is the error here.
     """
-    drops = tuple((epoch / config.epochs, factor) for epoch, factor in ((50, 0.1), (1_000, 0.01)) if epoch < config.epochs)
     for name, section in config.optimizers.items():
-        section.name, section.momentum = 'sgd', 0.9
-        section.learning_rate = reconstruction / 784 if name == 'reconstruction' else adversarial
-        section.schedule, section.drops = ('piecewise', drops) if drops else ('constant', ())
+        section.name = 'sgd'
+        section.learning_rate, section.momentum = (5e-4, 0.9) if name == 'reconstruction' else (0.1, 0.1)
+        section.schedule, section.drops = 'piecewise_epochs', ((50.0, 0.1), (1_000.0, 0.01))
 
 
 def get_config(variant: str = '') -> ConfigDict:

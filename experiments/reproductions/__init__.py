@@ -17,6 +17,7 @@ from experiments.reproductions import (
     rifai2011_table,
     salakhutdinov2008,
     vincent2010,
+    vincent2010_patches,
     zhang2017,
 )
 from experiments.reproductions.base import Bench, Outcome, Reproduction
@@ -26,6 +27,7 @@ PAPERS = (
     hinton2006,
     salakhutdinov2008,
     vincent2010,
+    vincent2010_patches,
     rifai2011,
     rifai2011_table,
     makhzani2014,

@@ -9,6 +9,7 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from aejax.data.attributes import split_name
+from aejax.data.preprocessing import IMAGE_PREPROCESSING
 from aejax.runs.setup import Folders
 from experiments.reproductions.figures import Figure
 
@@ -48,6 +49,8 @@ class Bench:
             _, attribute = split_name(copy.data.name)
             copy.data.name = f'digits:{attribute}' if attribute else 'digits'
             copy.epochs, copy.batch_size, copy.finetune.epochs = min(copy.epochs, 2), 100, 2
+            if copy.data.preprocessing not in IMAGE_PREPROCESSING:
+                copy.data.preprocessing = 'standardise'
         return copy
 
 

@@ -37,6 +37,21 @@ class Tolerance:
         return RELATIONS[self.relation](value, self.bound)
 
 
+@dataclasses.dataclass(frozen=True)
+class Interval:
+    """As `Tolerance`: reproduced from `lowest` to `highest`."""
+
+    lowest: float
+    highest: float
+
+    def __str__(self) -> str:
+        return f'{self.lowest:g} to {self.highest:g}'
+
+    def met(self, value: float) -> bool:
+        """Whether `value` lies in it."""
+        return self.lowest <= value <= self.highest
+
+
 class Measured(NamedTuple):
     """A mean over seeds and, where the figure has them, examples.
 
@@ -102,7 +117,7 @@ class Figure:
     measured: Measured
     unit: str
     target: str = ''
-    tolerance: Tolerance | None = None
+    tolerance: Tolerance | Interval | None = None
 
     @property
     def verdict(self) -> str:

@@ -9,6 +9,7 @@ from ml_collections import ConfigDict
 from aejax.data import Dataset
 from aejax.evaluation.modes import classifier
 from aejax.evaluation.samples import draw
+from aejax.evaluation.spread import spread
 from aejax.evaluation.two_samples import classifier_accuracy
 from aejax.runs.codes import over_split
 from aejax.runs.ending import EVALUATION_SEED
@@ -28,6 +29,7 @@ EPOCHS = 30
 NO_GAME = 1e4
 """Gamma, beside which the game is nothing to the decoder: Adam's steps do not grow with the loss."""
 NUM_SHOWN = 20
+DIVERSITY = 'modes.within_class_diversity'
 PIXELS, FEATURES, BOTH = 'VAE', 'VAE of features', 'VAE-GAN'
 
 
@@ -53,13 +55,13 @@ def measure(method: Any, dataset: Dataset, state: TrainState) -> Values:
     back = over_split(lambda state, x, key: method.reconstruct(state.params, state.mutables, x), dataset, state, 'test')
     samples = draw(method, state, NUM_SAMPLES, EVALUATION_SEED)
     known, rows = classifier(train, dataset.split('train')['label']), first_of_each_class(dataset)
-    told_apart = functools.partial(classifier_accuracy, _flat(x[:NUM_SAMPLES]))
+    told_apart = functools.partial(classifier_accuracy, _some(x))
     return {
         **metrics(method, dataset, state, ('test',)),
         **sample_values(method, dataset, state),
         'same_class': known.predict(_flat(x)) == known.predict(_flat(back)),
         'told_apart': np.asarray(told_apart(_flat(samples))),
-        'data_told_apart': np.asarray(told_apart(_flat(train[:NUM_SAMPLES]))),
+        'data_told_apart': np.asarray(told_apart(_some(train))),
         'input': x[rows],
         'reconstruction': back[rows],
         'samples': samples[:NUM_SHOWN],
@@ -70,16 +72,22 @@ def _flat(x: np.ndarray) -> np.ndarray:
     return x.reshape(len(x), -1)
 
 
+def _some(x: np.ndarray) -> np.ndarray:
+    """As many examples from all over x as there are samples, flat."""
+    return _flat(x[spread(len(x), NUM_SAMPLES)])
+
+
 def run_vae(bench: Bench) -> Outcome:
     """The three systems, with every seed."""
     parts = {name: run_part(bench, name, config, measure) for name, config in configs().items()}
     errors = {name: part.values['test_squared_error'] for name, part in parts.items()}
     worse = ratio(errors[BOTH], errors[PIXELS])
-    figures = [Figure('squared error of the VAE-GAN over that of the VAE', worse, '', tolerance=Tolerance('at least', 1.0))]
-    for name, part in parts.items():
-        figures += _figures(name, part)
     beside = over_seeds(parts[BOTH].values['data_told_apart']).scaled(100)
-    figures.append(Figure('training images told from test images', beside, '%'))
+    figures = [
+        *(figure for name, part in parts.items() for figure in _figures(name, part)),
+        Figure('squared error of the VAE-GAN over that of the VAE', worse, ''),
+        Figure('training images told from test images', beside, '%'),
+    ]
     return Outcome(figures, parts, pictures={'': _picture(parts)})
 
 
@@ -90,11 +98,12 @@ def _figures(name: str, part: Part) -> list[Figure]:
     samples = f'{NUM_SAMPLES:,} samples'
     return [
         Figure(f'{name}: test squared error', over_examples(values['test_squared_error']), 'per image'),
+        Figure(f'{name}: KL of the code to its prior', over_examples(values['test_kl']), 'nats'),
         Figure(
             f'{name}: reconstructions of the same class', over_examples(values['same_class']).scaled(100), '%', tolerance=same
         ),
         Figure(f'{name}: classes missing in {samples}', over_seeds(values['modes.missing']), '', tolerance=none_missing),
-        Figure(f'{name}: diversity of {samples} over that of test images', over_seeds(values['modes.diversity']), ''),
+        Figure(f'{name}: diversity within classes, of {samples} over test images', over_seeds(values[DIVERSITY]), ''),
         Figure(f'{name}: samples told from test images', over_seeds(values['told_apart']).scaled(100), '%'),
     ]
 
@@ -121,13 +130,13 @@ TABLES = (
         'features alone and the discriminator has no opponent (the source takes that of a GAN trained before). All: Adam at 3e-4 '
         f'(b1 0.5), batches of 100, {EPOCHS} epochs. Reconstructions are decoded posterior means of the 10,000 test images. '
         'Classes are those of three nearest neighbours among 10,000 training images; a class is missing where samples have less '
-        'than a tenth of its share. Diversity is the mean distance between two samples. Samples are told from as many test '
+        'than a tenth of its share. Diversity is the mean distance between two of a class. Samples are told from as many test '
         'images by nearest neighbours in pixels, 50 % is chance. The picture shows the first seed.',
         target='ours, for the source measures faces: the VAE-GAN gives at least 90 % of test images back in a form of the same '
-        'class, leaves out no class among its samples, and has no smaller squared error of pixels than the VAE, which alone of '
-        'the two learns it',
-        chosen='Settings of configs/vae_gan.py:mnist; epochs were set by the time they take, bounds before anything was measured '
-        'here. Nothing was searched.',
+        'class, and leaves out no class among its samples. Its squared error of pixels, which it does not learn, is stated '
+        'beside that of the VAE and not judged: their codes hold different numbers of nats',
+        chosen='Settings of configs/vae_gan.py:mnist; epochs were set by the time they take, bounds (and what is not judged) '
+        "after a look at scikit-learn's digits and before any model was measured on MNIST. Nothing was searched.",
         run=run_vae,
     ),
 )

@@ -11,7 +11,7 @@ from aejax.runs.folder import plain
 from aejax.types import UserError
 from aejax.visualization.numbers import duration, moment, with_error
 from experiments.reproductions.base import Bench, Outcome, Part, Reproduction
-from experiments.reproductions.figures import MISSED, STATED
+from experiments.reproductions.figures import MISSED, REPRODUCED, STATED
 
 FOLDER = pathlib.Path(__file__).parents[1] / 'results'
 BINARISATION = {
@@ -32,11 +32,11 @@ def content(reproduction: Reproduction, outcome: Outcome, bench: Bench) -> dict[
         'source': reproduction.source,
         'protocol': reproduction.protocol,
         'target': reproduction.target,
-        'verdict': MISSED if MISSED in judged else judged[0],
+        'verdict': MISSED if MISSED in judged else REPRODUCED if judged else STATED,
         'figures': [figure.to_json() for figure in outcome.figures],
         'split': 'test',
         'preprocessing': first.data['preprocessing'],
-        'binarisation': BINARISATION[first.data['preprocessing']],
+        'binarisation': BINARISATION.get(first.data['preprocessing'], 'none: real values'),
         'num_samples': reproduction.num_samples,
         'seeds': sorted({seed for part in parts.values() for seed in part.seeds}),
         'hyperparameters': {'chosen': reproduction.chosen, 'search': list(outcome.search)},

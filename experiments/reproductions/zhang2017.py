@@ -11,6 +11,7 @@ from aejax.data import Dataset
 from aejax.data.attributes import ANGLES, make_measure, split_name, turned
 from aejax.evaluation.modes import classifier
 from aejax.evaluation.progressions import progression_figures
+from aejax.evaluation.spread import spread
 from aejax.runs.sampling import NUM_PROGRESSIONS, as_sampled, progressions
 from aejax.runs.setup import load_data
 from aejax.types import TrainState
@@ -32,15 +33,22 @@ NOTHING = 1e-12
 WHOLE, OWN, NO_IMAGES, NO_CODES, NO_VARIATION = 'CAAE', 'own level only', 'without D_x', 'without D_z', 'without total variation'
 WITHOUT = {NO_IMAGES: 'image_game', NO_CODES: 'code_game', NO_VARIATION: 'total_variation'}
 """The weights of the terms that are left out."""
-FOLLOWS = ('rank', 'class', 'error')
+FOLLOWS = ('rank', 'range', 'class', 'error')
 SHOWN = {
-    WHOLE: (*FOLLOWS, 'range', 'variation', 'codes', 'missing'),
-    OWN: (*FOLLOWS, 'range'),
+    WHOLE: (*FOLLOWS, 'variation', 'codes', 'missing'),
+    OWN: FOLLOWS,
     NO_IMAGES: FOLLOWS,
     NO_CODES: (*FOLLOWS, 'codes', 'missing'),
     NO_VARIATION: (*FOLLOWS, 'variation'),
 }
 """Rows of the table by system."""
+BOUNDS = {
+    'rank': Tolerance('at least', 0.9),
+    'range': Tolerance('at least', 0.5),
+    'class': Tolerance('at least', 80.0),
+    'missing': Tolerance('at most', 0.0),
+}
+"""Of the whole along the thickness; of no paper."""
 PRIOR_FIT = 'prior_fit.classifier_accuracy'
 
 
@@ -88,8 +96,7 @@ def run_thickness(bench: Bench) -> Outcome:
     """The whole, the source's condition, and the whole with one term left out, with every seed."""
     configs = {WHOLE: config('thickness'), OWN: config('thickness', condition='own')}
     configs |= {name: config('thickness', without=weight) for name, weight in WITHOUT.items()}
-    bounds = {'rank': Tolerance('at least', 0.9), 'class': Tolerance('at least', 80.0), 'missing': Tolerance('at most', 0.0)}
-    outcome = _run(bench, 'thickness', configs, bounds)
+    outcome = _run(bench, 'thickness', configs, BOUNDS)
     values = outcome.parts[WHOLE].values
     beside = {
         'test images whose class is found': values['attribute.class_of_data'],
@@ -124,7 +131,8 @@ def picture(parts: Mapping[str, Part]) -> 'Picture':
 def run_rotation(bench: Bench) -> Outcome:
     """The whole and the source's condition, with every seed, beside images that were really turned."""
     configs = {WHOLE: config('rotation'), OWN: config('rotation', condition='own')}
-    outcome = _run(bench, 'rotation', configs, {'rank': Tolerance('at least', 0.8)})
+    bounds = {'rank': Tolerance('at least', 0.8), 'range': BOUNDS['range'], 'class': Tolerance('at least', 50.0)}
+    outcome = _run(bench, 'rotation', configs, bounds)
     found = turned_figures(bench, configs[WHOLE])
     rows = [
         Figure('images really turned: rank correlation of rotation with the level', _of_summary(found['rank_correlation']), ''),
@@ -139,7 +147,8 @@ def turned_figures(bench: Bench, config: ConfigDict) -> dict[str, Any]:
     dataset = load_data(config, bench.folders)
     config.data.name, attribute = split_name(config.data.name)
     train = {**dataset.split('train'), 'x': as_sampled(dataset.split('train')['x'], dataset.spec)}
-    upright = {name: array[:NUM_PROGRESSIONS] for name, array in load_data(config, bench.folders).split('test').items()}
+    upright = load_data(config, bench.folders).split('test')
+    upright = {name: array[spread(len(array), NUM_PROGRESSIONS)] for name, array in upright.items()}
     x, known = as_sampled(upright['x'], dataset.spec), classifier(train['x'], train['label'])
     drawn = np.stack([turned(x, np.full(len(x), angle)) for angle in ANGLES], axis=1)
     measure_angle = make_measure(attribute, train)
@@ -157,13 +166,14 @@ _TRAINING = (
     f'"{OWN}": at their own, as in the source. Adam (b1 0.5) at 1e-3, discriminators at 3e-4, batches of 100, {EPOCHS} epochs.'
 )
 _MEASURED = (
-    f'The first {NUM_PROGRESSIONS} test images are drawn at all five levels; the rank correlation (Spearman) is that of one '
-    "image's five drawings, and the class that of three nearest neighbours among 10,000 training images. Squared error is that "
-    'of the 10,000 test images at their own level. The picture shows the first seed.'
+    f'{NUM_PROGRESSIONS} test images from all over the split are drawn at all five levels; the rank correlation (Spearman) is '
+    "that of one image's five drawings, the range the mean at the highest level minus that at the lowest, and the class that of "
+    'three nearest neighbours among 10,000 training images. Squared error is that of the 10,000 test images at their own level. '
+    'The picture shows the first seed.'
 )
 _CHOSEN = (
-    'Settings of configs/conditional_aae.py:mnist; epochs were set by the time they take, bounds before any model was measured '
-    'here. Nothing was searched.'
+    "Settings of configs/conditional_aae.py:mnist; epochs were set by the time they take, bounds after a look at scikit-learn's "
+    'digits and before any model was measured on MNIST. Nothing was searched.'
 )
 TABLES = (
     Reproduction(
@@ -172,12 +182,13 @@ TABLES = (
         source=SOURCE,
         protocol='In kind: MNIST by the thickness of strokes, in five levels of equal shares, in place of faces by age, and '
         f'perceptrons in place of convolutions. {_TRAINING} Left out one by one, by a weight of {NOTHING:g}: the discriminators '
-        f'of images (D_x) and of codes (D_z), and the total variation. {_MEASURED} Thickness is 2 area / perimeter, in pixels; '
-        'its range is the mean at the highest level minus that at the lowest. Codes are told from as many draws of the prior by '
+        f'of images (D_x) and of codes (D_z), and the total variation. {_MEASURED} Thickness is 2 area / perimeter, in pixels. '
+        'Codes are told from as many draws of the prior by '
         f'nearest neighbours, 50 % is chance; a class is missing where {NUM_SAMPLES:,} samples have less than a tenth of its '
         'share.',
-        target='ours, for the source shows faces and no such figures: the whole has a rank correlation of at least 0.9, keeps '
-        'the class of at least 80 % of drawings, and leaves out no class among its samples',
+        target='ours, for the source shows faces and no such figures: the whole has a rank correlation of at least 0.9 over at '
+        'least half the range of the data, keeps the class of at least 80 % of drawings, and leaves out no class among its '
+        'samples',
         chosen=_CHOSEN,
         run=run_thickness,
     ),
@@ -190,7 +201,8 @@ TABLES = (
         'nearest neighbours among 10,000 training images; the same figures of upright test images turned by each of the angles '
         'say what this measure can reach.',
         target='ours, for the source shows faces and no such figures: a rank correlation of at least 0.8, where images that are '
-        'really turned have 0.96',
+        'really turned have 0.96, over at least half the range of the data, and the class of at least half the drawings kept, '
+        'where those have 91 %: without the class, a model of two epochs, which draws one digit turned, would do',
         chosen=_CHOSEN,
         run=run_rotation,
     ),

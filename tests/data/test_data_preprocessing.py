@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from scipy import fft, linalg
 from sklearn import preprocessing as oracle
 
 from aejax import data
@@ -35,6 +36,48 @@ def test_whiten_makes_training_covariance_the_identity():
     raw = data.load('swiss_roll', preprocessing='raw').split('test')['x']
     expected = (raw - loaded.statistics['mean']) @ loaded.statistics['matrix']
     np.testing.assert_allclose(loaded.split('test')['x'], expected, atol=1e-4)
+
+
+def random_patches(num=500, size=6):
+    """Patches of correlated values in which columns vary more than rows."""
+    noise = np.random.RandomState(0).normal(size=(num, size, size, 1))
+    patches = (2 * noise + np.roll(noise, 1, axis=1) + np.roll(noise, 1, axis=0)).astype(np.float32)
+    return {'train': {'x': patches[50:]}, 'test': {'x': patches[:50]}}
+
+
+def test_low_pass_scales_cosine_waves_by_their_frequency():
+    x = np.random.RandomState(0).normal(size=(3, 7, 7))
+    passed = (x.reshape(3, 49) @ preprocessing.low_pass(7, 0.3)).reshape(x.shape)
+    frequency = np.hypot(np.arange(7)[:, None], np.arange(7)) / 14  # wave k of the cosine transform has k half cycles in 7 pixels
+    expected = fft.dctn(x, axes=(1, 2)) * np.exp(-((frequency / 0.3) ** 4))
+    np.testing.assert_allclose(fft.dctn(passed, axes=(1, 2)), expected, atol=1e-10)
+
+
+def test_whiten_low_pass_is_the_inverse_root_of_the_covariance_then_the_low_pass():
+    splits = random_patches()
+    stored, statistics = preprocessing.whiten_low_pass(splits, cutoff=0.35, variance=0.1)
+    flat = {name: split['x'].reshape(-1, 36).astype(float) for name, split in splits.items()}
+    covariance = np.cov(flat['train'], rowvar=False)
+    ridge = 0.01 * np.trace(covariance) / 36 * np.eye(36)
+    matrix = linalg.inv(linalg.sqrtm(covariance + ridge)) @ preprocessing.low_pass(6, 0.35)
+    train, test = ((flat[name] - flat['train'].mean(axis=0)) @ matrix for name in ('train', 'test'))
+    factor = np.sqrt(0.1 / train.var(axis=0).mean())
+    np.testing.assert_allclose(stored['test']['x'].reshape(-1, 36), factor * test, atol=1e-5)
+    np.testing.assert_allclose(statistics['matrix'], factor * matrix, atol=1e-5)
+    np.testing.assert_allclose(stored['train']['x'].var(axis=0).mean(), 0.1, rtol=1e-5)
+
+
+def test_contrast_normalisation_leaves_little_contrast_as_it_is_beside_the_floor():
+    splits = random_patches()
+    splits['test']['x'] = np.array([[1.0, 3.0], [101.0, 103.0], [0.0, 2e-3], [-2e4, 2e4]], np.float32).reshape(4, 1, 2, 1)
+    stored, statistics = preprocessing.normalise_contrast(splits, floor=0.5)
+    x = splits['train']['x'] - splits['train']['x'].mean(axis=(1, 2, 3), keepdims=True)
+    np.testing.assert_allclose(statistics['scale'], x.std(), rtol=1e-6)
+    for patch, ours in zip(x, stored['train']['x'], strict=True):
+        np.testing.assert_allclose(ours, patch / np.sqrt(patch.var() + (0.5 * x.std()) ** 2), rtol=1e-4)
+    once = 1 / np.sqrt(1 + (0.5 * x.std()) ** 2)
+    expected = [once, once, 1e-3 / (0.5 * x.std()), 1]
+    np.testing.assert_allclose(stored['test']['x'][:, 0, 1, 0], expected, rtol=1e-4)
 
 
 def test_static_binarisation_is_one_draw_with_the_grey_value_as_its_mean():

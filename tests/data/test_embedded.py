@@ -2,9 +2,11 @@ import types
 
 import numpy as np
 import pytest
+from scipy import fft
 from sklearn import datasets
 
 from aejax import data
+from aejax.types import UserError
 
 SCALE_FINGERPRINT = '77b124977fb6d3208e626b5572fb22b315e48a7972cb0ad6e93a60480f9991ab'
 """As first loaded, scikit-learn 1.9.1: a change means that figures of earlier runs were measured on other splits."""
@@ -76,3 +78,25 @@ def test_whitened_patches_are_nearly_uncorrelated():
 
     assert correlation_of_neighbours('standardise') > 0.4
     assert abs(correlation_of_neighbours('whiten')) < 0.02
+
+
+def test_patches_whitened_and_low_passed_are_flat_up_to_the_cutoff():
+    loaded, standardised = (data.load('patches', preprocessing=name) for name in ('whiten_low_pass', 'standardise'))
+    centred = standardised.split('test')['x'] * standardised.statistics['scale']
+    contrast = np.sqrt(centred.var(axis=(1, 2, 3), keepdims=True) + (0.3 * loaded.statistics['contrast']) ** 2)
+    expected = ((centred / contrast).reshape(-1, 144) - loaded.statistics['mean']) @ loaded.statistics['matrix']
+    np.testing.assert_allclose(loaded.split('test')['x'].reshape(-1, 144), expected, atol=1e-3)
+    x = loaded.split('train')['x'][..., 0]
+    assert x.var() == pytest.approx(0.1, rel=1e-3)
+    power = np.square(fft.dctn(x, axes=(1, 2), norm='ortho')).mean(axis=0)
+    frequency = np.hypot(np.arange(12)[:, None], np.arange(12)) / 24
+    flat = power[(frequency > 0) & (frequency < 0.15)]
+    assert flat.max() < 1.5 * flat.min()
+    assert power[frequency > 0.4].max() < 0.02 * flat.mean()
+
+
+@pytest.mark.parametrize('preprocessing', ['standardise', 'whiten', 'whiten_low_pass'])
+def test_one_pixel_is_no_patch_without_its_mean(preprocessing):
+    with pytest.raises(UserError, match=f'without their mean: {preprocessing!r} needs a larger patch_size'):
+        data.load('patches', preprocessing=preprocessing, patch_size=1)
+    assert data.load('patches', preprocessing='scale', patch_size=1).spec.shape == (1, 1, 1)

@@ -24,7 +24,7 @@ from aejax.types import PREPROCESSING, UNIT_INTERVAL_PREPROCESSING, DataSpec, Us
         ('', {}, 'the data set has no name: data.name must be one of digits, mnist'),
         ('mnist', {'preprocessing': 'whiten'}, "mnist cannot be preprocessed by 'whiten'"),
         ('spiral', {'preprocessing': 'scale'}, "spiral cannot be preprocessed by 'scale': it allows standardise, whiten, raw"),
-        ('patches', {'preprocessing': 'raw'}, 'it allows standardise, whiten, scale'),
+        ('patches', {'preprocessing': 'raw'}, 'it allows standardise, whiten, whiten_low_pass, scale'),
         ('patches', {'patch_size': 97}, 'patch_size 97 does not fit into the photographs: choose 1 to 96'),
         ('patches', {'patch_size': 0}, 'patch_size 0 does not fit'),
         ('digits', {'seed': -1}, 'the data seed must lie in'),

@@ -1,9 +1,12 @@
 """Clusters against labels: by hand, where all is known, and on k-means' clusters of real digits."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
+from scipy.special import logsumexp
 
-from aejax.evaluation.clusters import cluster_errors, cluster_labels
+from aejax.evaluation.clusters import _log_odds, cluster_errors, cluster_labels
 from aejax.types import UserError
 from tests.support import digits, scaled
 
@@ -20,6 +23,20 @@ def test_the_surest_of_those_that_are_sure_to_the_last_digit():
     logits = np.asarray([[60.0, 0.0], [80.0, 0.0], [0.0, 1.0]], np.float32)
     np.testing.assert_array_equal(cluster_labels(logits, [1, 2, 3]), [2, 3])
     np.testing.assert_array_equal(cluster_labels(logits + np.asarray([[99.0], [0.0], [0.0]]), [1, 2, 3]), [2, 3])
+
+
+def test_log_odds_are_those_against_all_other_clusters_and_take_memory_for_a_row_of_them():
+    random = np.random.default_rng(0)
+    logits = np.concatenate([scale * random.normal(size=(20, 7)) for scale in (1, 10, 300)])
+    logits[0] = 0.0
+    others = [logsumexp(np.delete(logits, k, axis=1), axis=1) for k in range(7)]
+    np.testing.assert_allclose(_log_odds(logits), logits - np.stack(others, axis=1), rtol=1e-10, atol=1e-10)
+    wide = random.normal(size=(50, 300))
+    tracemalloc.start()
+    cluster_labels(wide, np.zeros(50))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 20 * wide.nbytes
 
 
 def test_k_means_of_digits():

@@ -5,7 +5,7 @@ import pytest
 
 from aejax import data
 from aejax.evaluation import subspace
-from aejax.evaluation.gabor import gabor_fit
+from aejax.evaluation.gabor import gabor_fit, phase_randomised
 
 SIDE = 12
 ROWS, COLUMNS = np.indices((SIDE, SIDE), float)
@@ -121,6 +121,20 @@ def test_the_first_principal_directions_of_photographs_are_oriented_and_shuffled
     assert found.is_oriented().mean() > 0.6
     shuffled = random().permuted(filters.reshape(6, -1), axis=1).reshape(filters.shape)
     assert gabor_fit(shuffled).r_squared.max() < 0.3
+
+
+def test_random_phases_keep_mean_and_power_and_undo_the_edge():
+    _, filters = some_gabors(6)
+    filters = filters[:, 1:]
+    mixed = phase_randomised(filters)
+    np.testing.assert_allclose(mixed.mean(axis=(1, 2)), filters.mean(axis=(1, 2)), atol=1e-12)
+    power, expected = (np.abs(np.fft.fft2(w)) for w in (mixed, filters))
+    np.testing.assert_allclose(power, expected, atol=1e-10)
+    assert gabor_fit(mixed).r_squared.mean() < 0.7
+    assert not np.allclose(phase_randomised(filters, seed=1), mixed)
+    np.testing.assert_array_equal(phase_randomised(filters, seed=0), mixed)
+    with pytest.raises(ValueError, match='phase_randomised needs filters'):
+        phase_randomised(np.zeros((3, 4)))
 
 
 def test_filters_of_other_shapes():

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from aejax.evaluation import two_samples as module
 from aejax.evaluation.two_samples import classifier_accuracy, median_distance, mmd_squared, prior_fit
 from aejax.types import UserError
 
@@ -57,6 +58,14 @@ def test_codes_of_the_prior_look_like_the_prior_and_others_do_not():
     for name in ('mmd_squared', 'classifier_accuracy'):
         assert abs(fits[name]['value'] - fits[name]['prior_mean']) < 6 * fits[name]['prior_std']
         assert misfits[name]['value'] > misfits[name]['prior_mean'] + 6 * misfits[name]['prior_std']
+
+
+def test_codes_that_come_in_order_are_held_to_the_prior_from_first_to_last(monkeypatch):
+    monkeypatch.setattr(module, 'NUM_POINTS', 60)
+    ordered = np.sort(np.random.default_rng(0).normal(size=(600, 1)), axis=0)
+    found = prior_fit(ordered, lambda seed, num: np.random.default_rng(seed).normal(size=(num, 1)))
+    assert found['points'] == 60
+    assert found['mmd_squared']['value'] < 0.1
 
 
 def test_too_few_points_are_refused():

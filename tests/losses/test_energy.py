@@ -17,6 +17,12 @@ def test_it_is_the_formula_written_out():
     np.testing.assert_allclose(energy_score(jnp.asarray(x), jnp.asarray(samples)), expected, rtol=1e-5)
 
 
+def test_products_are_taken_in_full_precision_whatever_the_default():
+    """The squares nearly cancel; a GPU or TPU would round the product to ten bits or seven."""
+    program = str(jax.make_jaxpr(energy_score)(jnp.zeros((3, 2)), jnp.zeros((4, 2))))
+    assert program.count('dot_general') == program.count('precision=(Precision.HIGHEST, Precision.HIGHEST)') == 2
+
+
 def test_real_digits_score_better_than_blur_noise_or_a_single_class():
     x, train, label = scaled('test'), scaled('train'), None
     from tests.support import digits

@@ -57,12 +57,11 @@ def test_style_and_category_have_a_game_each():
     found = method.discriminator_loss(params, mutables, {'x': X}, context())
     for name, fake in fakes.items():
         np.testing.assert_allclose(found.metrics[f'{name}d_fake'], 1 / (1 + np.exp(-fake)), rtol=1e-4)
-    one_hot, every = np.eye(16), logits_of(params, 'category_discriminator', np.eye(16))
+    every = logits_of(params, 'category_discriminator', np.eye(method.num_categories))
     drawn = np.asarray(found.metrics['category_d_real'])
     assert np.abs(drawn[:, None] - 1 / (1 + np.exp(-every[None]))).min(axis=1).max() < 1e-5, 'categories are drawn one-hot'
     terms = [np.mean(-np.log(found.metrics[f'{name}d_real']) - np.log1p(-found.metrics[f'{name}d_fake'])) for name in fakes]
     np.testing.assert_allclose(found.loss, sum(terms), rtol=1e-4)
-    assert one_hot.shape == (method.num_categories, method.num_categories)
 
 
 def test_heads_carry_the_style_and_repel_each_other():
@@ -77,6 +76,9 @@ def test_heads_carry_the_style_and_repel_each_other():
     )
     slope = jax.grad(head_repulsion)(jnp.asarray([[0.0, 0.0], [1.0, 0.0], [9.0, 0.0]]), 2.0)
     np.testing.assert_allclose(slope, [[1, 0], [-1, 0], [0, 0]], atol=1e-6)
+    together = jnp.asarray([[0.0, 0.0], [0.0, 0.0], [1.0, 0.0]])
+    assert head_repulsion(together, 2.0) == pytest.approx(2 + 1 + 1)
+    np.testing.assert_allclose(jax.grad(head_repulsion)(together, 2.0), [[1, 0], [1, 0], [-2, 0]], atol=1e-6)
     reconstruction = next(phase for phase in method.stages[0].phases if phase.name == 'reconstruction')
     assert reconstruction.trains == ('encoder', 'decoder', 'heads')
 
@@ -89,7 +91,10 @@ def digits_clusters():
 
 
 def test_clusters_are_of_digits_of_a_kind(digits_clusters):
-    """Judged by the commonest label of each cluster; that of its surest example varies more from run to run."""
+    """By the commonest label of each cluster, and as it is reported, by that of its surest example, which varies more.
+
+    Seeds 0 to 3 have given shares of 0.80, 0.74, 0.72 and 0.62, and errors of 0.23, 0.34, 0.36 and 0.48; chance is 0.9.
+    """
     method, state = digits_clusters
     label = digits().split('train')['label']
     found = np.argmax(method.cluster_logits(state.params, state.mutables, jnp.asarray(scaled('train'))), axis=1)
@@ -99,7 +104,7 @@ def test_clusters_are_of_digits_of_a_kind(digits_clusters):
     assert np.sum(counts.sum(axis=1) > 12) >= 8, 'at least half of the sixteen clusters have a share of the images'
     error = cluster_figures(method, digits(), state, 'test')['cluster_error']
     assert error['n'] == len(scaled('test'))
-    assert error['mean'] < 0.75
+    assert error['mean'] < 0.55
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """Conditional adversarial autoencoder: losses by hand, and digits that grow thicker and stay themselves."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -11,6 +13,7 @@ from aejax.data.attributes import make_measure
 from aejax.evaluation.modes import classifier
 from aejax.evaluation.progressions import progression_figures
 from aejax.losses.total_variation import total_variation
+from aejax.methods.conditional_aae import ConditionalAAE
 from aejax.runs.sampling import progressions
 from aejax.training.sources import Resident
 from aejax.types import Context, UserError
@@ -64,6 +67,36 @@ def test_the_losses_are_those_of_the_equations(kind):
     uniform = jax.random.uniform(jax.random.split(jax.random.key(1), 3)[0], z.shape, minval=-1, maxval=1)
     value = np.mean(np.log(d(method.code_critic, uniform)) + np.log(1 - code))
     assert loss_of(method, 'code', params) == pytest.approx(-value, rel=1e-4)
+
+
+class Turned(ConditionalAAE):
+    """Asks for the level of the example before: a shuffle that is known."""
+
+    def _asked(self, key, attribute):
+        return jnp.roll(attribute, 1)
+
+
+def test_what_is_shuffled_is_made_and_seen_at_the_level_asked_for():
+    """D_x sees g(h(x), b) with b, and data with their own a; what comes back from a is held to x."""
+    method, of = built(**{'image_discriminator.spectral_norm': False}), batch()
+    assert method.condition == 'shuffled'
+    method = Turned(**{field.name: getattr(method, field.name) for field in dataclasses.fields(method)})
+    params, _ = jax.jit(method.init)(jax.random.key(0), of)
+    own, asked = np.asarray(of['attribute']), np.roll(of['attribute'], 1)
+    assert np.mean(own != asked) > 0.5
+    z = method.encode(params, {}, of['x'])
+    back, made = (method.attribute_decode(params, {}, z, jnp.asarray(level)) for level in (own, asked))
+
+    def d(images, level):
+        inputs = np.concatenate([np.reshape(images, (NUM, 64)), np.eye(5, dtype=np.float32)[level]], axis=1)
+        return expit(np.asarray(method.image_critic.logits(params, {}, inputs), np.float64))
+
+    expected = -np.mean(np.log(d(of['x'], own)) + np.log(1 - d(made, asked)))
+    assert loss_of(method, 'image', params) == pytest.approx(expected, rel=1e-5)
+    code = expit(np.asarray(method.code_critic.logits(params, {}, z), np.float64))
+    error = np.sum(np.square(of['x'] - back), axis=(1, 2, 3)) + 0.01 * total_variation(back)
+    expected = np.mean(error - 0.5 * np.log(code) - 0.5 * np.log(d(made, asked)))
+    assert loss_of(method, 'autoencoder', params) == pytest.approx(float(expected), rel=1e-5)
 
 
 def test_a_shuffled_condition_shows_the_discriminator_other_levels():

@@ -11,7 +11,7 @@ from aejax import methods
 from aejax.methods import gan as module
 from aejax.priors import shapes
 from aejax.training import state as states
-from aejax.training.step import make_step, update
+from aejax.training.step import make_step
 from aejax.types import Context, UserError
 from experiments.configs import gan
 from tests.support import digits, scaled, train
@@ -73,27 +73,25 @@ def begun(method) -> states.TrainState:
     return jax.jit(lambda key: states.create(method, key, {'x': jnp.asarray(X)}))(jax.random.key(0))
 
 
-def test_the_discriminator_moves_as_often_as_it_should_and_its_norms_with_it():
-    method = built(**{'discriminator_steps': 3, 'r1': 0.0, 'discriminator.spectral_norm': True})
+def test_the_discriminator_moves_as_often_as_it_should():
+    method = built(discriminator_steps=3, r1=0.0)
     state = begun(method)
     after, metrics = jax.jit(make_step(method.stages[0]))(state, {'x': jnp.asarray(X)})
     counts = [int(after.optimizer_states[name].count) for name in ('discriminator', 'generator')]
     assert counts == [3, 1]
     assert set(metrics) >= {'discriminator/d_real', 'discriminator/d_fake', 'generator/d_fake'}
-    one = jax.jit(lambda state, key: update(method.stages[0].phases[1], state, {'x': jnp.asarray(X)}, key, None)[0])(
-        state, jax.random.key(1)
-    )
-    moved = [leaf for leaf in jax.tree.leaves(jax.tree.map(jnp.array_equal, after.mutables, state.mutables)) if not leaf]
-    assert len(moved) >= 2
-    assert all(jax.tree.leaves(jax.tree.map(jnp.array_equal, one.mutables, state.mutables))), 'only the discriminator turns them'
 
 
-def test_convolutions_with_dropout_and_r1_train():
-    method = built('conv', **{'r1': 1.0, 'discriminator.dropout': 0.2, 'discriminator.hidden': (4, 4), 'model.hidden': (4, 4)})
-    after, metrics = jax.jit(make_step(method.stages[0]))(begun(method), {'x': jnp.asarray(X)})
-    assert all(np.isfinite(value) for value in metrics.values())
-    assert metrics['discriminator/r1'] > 0
-    assert method.sample(after.params, after.mutables, jax.random.key(0), 3).shape == (3, 8, 8, 1)
+def test_convolutions_learn_to_tell_samples_apart():
+    rates = {'optimizers.discriminator.learning_rate': 0.01, 'optimizers.generator.learning_rate': 1e-5}
+    method = built('conv', **{'r1': 0.1, 'discriminator.hidden': (4, 4), 'model.hidden': (4, 4)}, **rates)
+    state, step, losses = begun(method), jax.jit(make_step(method.stages[0])), []
+    for _ in range(40):
+        state, metrics = step(state, {'x': jnp.asarray(X)})
+        losses.append(float(metrics['discriminator/loss']))
+    assert losses[-1] < 0.8 * losses[0]
+    assert metrics['discriminator/d_real'] > 0.1 + metrics['discriminator/d_fake']
+    assert method.sample(state.params, state.mutables, jax.random.key(0), 3).shape == (3, 8, 8, 1)
 
 
 @pytest.fixture(scope='module')

@@ -1,5 +1,7 @@
 """Semi-supervised adversarial autoencoder: which stream each phase sees, and real digits with few labels."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -80,3 +82,8 @@ def test_the_class_asked_for_is_the_class_drawn(trained):
 def test_configs_that_cannot_be(changes, message):
     with pytest.raises(UserError, match=message):
         methods.build(config(**changes), digits().spec)
+
+
+def test_data_without_classes_is_refused():
+    with pytest.raises(UserError, match='semi_supervised_aae needs labels, and digits has none'):
+        methods.build(config(), dataclasses.replace(digits().spec, num_classes=0))

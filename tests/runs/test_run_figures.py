@@ -121,9 +121,13 @@ def test_analogies_pair_every_style_with_every_class(monkeypatch):
 def test_codes_in_the_plane_lie_over_draws_of_their_prior(monkeypatch):
     seen = []
     monkeypatch.setattr(figures.latents, 'latent_map', lambda codes, label, under: seen.append((codes, under)))
-    pictures(vae.get_config(), digits()).codes_over_prior()
+    made = pictures(vae.get_config(), digits())
+    made.codes_over_prior()
     ((codes, under),) = seen
     assert codes.shape == (len(scaled('test')), 2)
+    mean, log_variance = made.call('posterior', made.x)
+    standard = (codes - mean) / np.exp(log_variance / 2)
+    np.testing.assert_allclose([standard.mean(), standard.std()], [0.0, 1.0], atol=0.15)
     assert under.shape == (figures.NUM_OF_PRIOR, 2)
     np.testing.assert_allclose(under.std(axis=0), 1.0, atol=0.05)
     assert pictures(ae.get_config(), digits()).codes_over_prior() is None

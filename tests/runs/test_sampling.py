@@ -12,15 +12,16 @@ from aejax import data, methods
 from aejax.evaluation.parzen import SIGMAS
 from aejax.evaluation.samples import draw
 from aejax.files import write_json
-from aejax.runs import figures, modes
+from aejax.runs import figures, modes, sampling
 from aejax.runs.codes import draw_codes, encode_split
-from aejax.runs.sampling import figures_of_attribute, final_samples
+from aejax.runs.sampling import figures_of_attribute, final_samples, sample_tables
 from aejax.runs.setup import Folders, check
 from aejax.runs.train import train
 from aejax.training import loop
 from aejax.training.sources import Resident
 from aejax.types import UserError
 from aejax.visualization.report import write_report
+from aejax.visualization.verdict import verdict
 from experiments.configs import ae, conditional_aae, vae
 from tests.running import Heard, config, no_pictures, read
 from tests.support import digits
@@ -34,6 +35,10 @@ def run(tmp_path_factory):
     with no_pictures():
         train(config(vae, **COUNTS), folder)
     return folder
+
+
+def head(page: str) -> str:
+    return page.split('<header>')[1].split('</header>')[0]
 
 
 def section(page: str, name: str) -> str:
@@ -64,20 +69,76 @@ def test_evaluating_again_gives_the_same_figures_and_prints_them(run, tmp_path):
 
 def test_a_collapse_is_said_in_the_report(run, tmp_path):
     folder, summary = shutil.copytree(run, tmp_path / 'run'), copy.deepcopy(read(run, 'summary'))
-    summary['modes'] |= {'collapsed': True, 'missing': [3, 7], 'diversity': 0.9}
+    summary['modes'] |= {'collapsed': True, 'missing': [3, 7], 'alike': False, 'alike_within_classes': True}
     write_json(folder / 'summary.json', summary)
     page = write_report(folder).read_text(encoding='utf-8')
-    assert 'The model collapsed: classes 3, 7 hardly ever or never drawn.' in section(page, 'modes')
+    reasons = 'classes 3, 7 hardly ever or never drawn; the samples of a class differ far less than the data of that class do.'
+    assert f'The model collapsed: {reasons}' in section(page, 'modes')
+    assert f'Finished, but the model collapsed: {reasons}' in head(page)
+    assert 'badge warn' in head(page)
+    assert 'Diversity within classes' in section(page, 'modes')
     assert 'nats per image' in section(page, 'parzen')
     assert section(page, 'parzen').count('<tr>') == 11
     assert 'what two samples of the prior itself get' in section(page, 'prior_fit')
-    summary['modes'] |= {'collapsed': False, 'missing': []}
+    summary['modes'] |= {'collapsed': False, 'missing': [], 'alike_within_classes': False}
     del summary['parzen'], summary['prior_fit']
     write_json(folder / 'summary.json', summary)
     page = write_report(folder).read_text(encoding='utf-8')
     assert 'No class is missing' in section(page, 'modes')
+    assert 'badge good' in head(page)
+    assert 'collapsed' not in head(page)
     assert 'id="parzen"' not in page
     assert 'id="prior_fit"' not in page
+
+
+@pytest.mark.parametrize(
+    ('found', 'kind', 'sentence'),
+    [
+        ({'samples': 1000, 'not_finite': 12, 'collapsed': None}, 'warn', '12 of 1,000 samples are not finite'),
+        ({'samples': 20, 'not_finite': 0, 'diversity': 0.1, 'collapsed': None}, 'none', '20 samples are too few'),
+        ({'samples': 100, 'collapsed': True, 'diversity': 0.1}, 'warn', 'collapsed: the samples differ far less than data do.'),
+        ({'samples': 100, 'collapsed': False, 'diversity': 1.0}, 'good', 'The samples differ about as much as data do.'),
+        ({}, 'good', ''),
+    ],
+)
+def test_samples_come_to_a_sentence(found, kind, sentence):
+    """A summary from before the reasons were in it (the third) has them from what it says."""
+    assert verdict(found)[0] == kind
+    assert sentence in verdict(found)[1]
+    tables = sample_tables('test', {'modes': found})
+    assert len(tables) == (kind == 'warn')
+    assert all(line.startswith('warning: ') and sentence in line for line in tables)
+
+
+def test_samples_that_are_not_finite_are_told_as_such_in_the_report(run, tmp_path):
+    folder, summary = shutil.copytree(run, tmp_path / 'run'), copy.deepcopy(read(run, 'summary'))
+    write_json(folder / 'summary.json', {**summary, 'modes': {'samples': 200, 'not_finite': 3, 'collapsed': None}})
+    page = write_report(folder).read_text(encoding='utf-8')
+    assert '3 of 200 samples are not finite' in section(page, 'modes')
+    assert 'differ' not in section(page, 'modes')
+    assert 'Finished, but 3 of 200 samples are not finite' in head(page)
+
+
+def ordered_rows(monkeypatch, name, num):
+    """What a figure takes, where it takes `num` of 300."""
+    monkeypatch.setattr(sampling, name, num)
+    return np.linspace(0, 299, num).round().astype(int)
+
+
+def test_codes_and_progressions_are_of_examples_from_all_over(monkeypatch):
+    taken, dataset = {}, data.load('digits:thickness')
+    method = methods.build(conditional_aae.get_config(), dataset.spec)
+    state = loop.initial_state(method, Resident(dataset.split('train'), 1), dataset.spec, 0)
+    rows = ordered_rows(monkeypatch, 'NUM_PROGRESSIONS', 60)
+    monkeypatch.setattr(sampling, 'progressions', lambda method, state, x, levels: taken.update(x=x))
+    monkeypatch.setattr(sampling, 'progression_figures', lambda drawn, label, *functions: taken.update(label=label) or {})
+    figures_of_attribute(method, dataset, state, 'test')
+    np.testing.assert_array_equal(taken['label'], dataset.split('test')['label'][rows])
+    np.testing.assert_allclose(taken['x'], dataset.split('test')['x'][rows] / 255, rtol=1e-6)
+    rows = ordered_rows(monkeypatch, 'NUM_POINTS', 9)
+    monkeypatch.setattr(sampling, 'draw_codes', lambda *arguments: np.arange(300)[:, None])
+    monkeypatch.setattr(sampling, 'prior_fit', lambda codes, prior: codes)
+    np.testing.assert_array_equal(sampling.prior_figures(method, dataset, state, 'test', 0)[:, 0], rows)
 
 
 def test_codes_are_draws_of_the_posterior_and_samples_are_as_many_as_asked_for(run):
