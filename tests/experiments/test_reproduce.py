@@ -248,8 +248,6 @@ NOT_MEASURED = {
     'makhzani2015.priors',
     'makhzani2015.semi_supervised',
     'vincent2010.background',
-    'vincent2010.basic',
-    'vincent2010.patches',
     'zhang2017.rotation',
     'zhang2017.thickness',
 }
