@@ -146,7 +146,7 @@ def finetuned(method: Method, config: ConfigDict, spec: DataSpec) -> Method:
     if section.target not in TARGETS:
         raise UserError(f'finetune.target is {section.target!r}; choose one of {", ".join(TARGETS)}')
     num_steps = optimizers.num_steps(ConfigDict({'epochs': section.epochs, 'batch_size': config.batch_size}), spec)
-    optimizer = optimizers.from_config(section.optimizer, num_steps)
+    optimizer = optimizers.from_config(section.optimizer, num_steps, 'finetune.optimizer')
     needed = ('encode', 'decoding_errors', 'loss_name') if section.target == 'reconstruct' else ('encode',)
     if missing := [name for name in needed if not hasattr(method, name)]:
         raise UserError(f'finetune.target={section.target!r} needs a method with {missing[0]}; a {config.method} has none')

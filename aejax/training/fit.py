@@ -63,7 +63,8 @@ def fit(
         raise UserError('hparams has one value for each member of an ensemble: give seeds as well')
     if hasattr(method, 'streams') != bool(num_labelled):
         raise UserError('num_labelled is for semi-supervised methods, which need it, and for no other')
-    if num_labelled and round(getattr(method, 'labelled_share') * dataset.spec.num_examples) != num_labelled:  # noqa: B009
+    share = getattr(method, 'labelled_share', num_labelled / dataset.spec.num_examples)
+    if round(share * dataset.spec.num_examples) != num_labelled:
         raise UserError(f'the method was built with another data.num_labelled than {num_labelled}, and weighs the labels by it')
     source, members = _source(dataset, batch_size, num_labelled, label_seed, seeds), seeds is not None
     if seeds is not None:

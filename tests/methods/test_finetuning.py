@@ -101,6 +101,12 @@ def test_what_cannot_be_is_one_line(module, target, spec, message):
         methods.build(config_of(module, target), DataSpec(**fields))
 
 
+def test_a_setting_of_its_optimiser_is_told_by_its_section():
+    config = config_of(ae, rate=-1.0)
+    with pytest.raises(UserError, match=r'^finetune\.optimizer\.learning_rate=-1\.0 must be'):
+        methods.build(config, digits().spec)
+
+
 def test_a_probe_leaves_the_codes_as_they_are_and_reads_them_once():
     config = config_of(ae, 'probe', epochs=10, rate=3e-2)
     dataset = digits()

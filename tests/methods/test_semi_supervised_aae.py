@@ -10,9 +10,10 @@ import pytest
 from aejax import methods
 from aejax.evaluation.per_example import make_evaluator
 from aejax.runs.setup import make_source
+from aejax.training.fit import fit
 from aejax.types import STREAMS, Context, UserError
 from experiments.configs import semi_supervised_aae
-from tests.support import digits, error_from_labels_alone, go_on, run, scaled
+from tests.support import digits, error_from_labels_alone, scaled
 
 X, LABEL = jnp.asarray(scaled('train')[:30]), jnp.asarray(digits().split('train')['label'][:30])
 
@@ -49,8 +50,8 @@ def test_each_phase_sees_its_own_stream():
 @pytest.fixture(scope='module')
 def trained():
     made = config(epochs=60)
-    method, source = methods.build(made, digits().spec), make_source(made, digits())
-    return method, go_on(run(method, source, digits().spec, made.batch_size, log_every=1e9), -1)
+    method = methods.build(made, digits().spec)
+    return method, fit(method, digits(), batch_size=made.batch_size, num_labelled=100, log_every=1e9).state
 
 
 def test_a_hundred_labels_go_further_with_unlabelled_digits(trained):
