@@ -7,6 +7,9 @@ python -m experiments.run --config=configs/dae.py:patches    edges of natural pa
 
 Squared error an image on MNIST's test split after 10 epochs, seed 0, of corrupted inputs, of what is made of them, and of PCA's
 projection at its best number of components: 22.3, 5.6 and 14.4 masked; 70.6, 5.0 and 12.8 with Gaussian noise.
+
+Patches, seed 0: 36.1 of corrupted patches and 4.4 of what is made of them; Gabor functions explain .88 of the filters, and 94 %
+are oriented edges. Without noise .17 and none (`python -m experiments.reproduce vincent2010.patches`).
 """
 
 from ml_collections import ConfigDict
@@ -37,7 +40,7 @@ def get_config(variant: str = '') -> ConfigDict:
     if variant == 'gaussian':
         config.corruption.kind, config.corruption.level = 'gaussian', 0.3
     if variant == 'patches':
-        # Filters stay speckled with half the units, without the low-pass, or where the noise is weaker than the data itself.
+        # Filters stay speckled at a rate of 1e-3, with 50 units, without the low-pass, or with noise of 0.1.
         config.data.name, config.data.preprocessing = 'patches', 'whiten_low_pass'
         config.loss, config.model.output = 'squared_error', 'identity'
         config.corruption.kind, config.corruption.level = 'gaussian', 0.5
