@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 RATES = (1e-3, 1e-2)
 """Of Adam, for the autoencoders without noise."""
-DECAYS = (1e-3, 1e-2, 1e-1)
+DECAYS = (1e-3, 1e-2, 1e-1, 3e-1)
 PLAIN, DECAYED, GAUSSIAN, SALTED = 'AE', 'AE + weight decay', 'DAE, Gaussian', 'DAE, salt and pepper'
 DENOISING = {GAUSSIAN: ('gaussian', 0.5), SALTED: ('salt_and_pepper', 0.1)}
 """Kind and level of the noise."""
