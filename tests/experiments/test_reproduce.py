@@ -237,8 +237,6 @@ def read_tolerance(text: str) -> Tolerance | Interval:
 
 NOT_MEASURED = {
     'burda2015.one_layer',
-    'kingma2013.sizes',
-    'kingma2014.conditional',
     'kingma2014.m1',
     'kingma2014.m1_m2',
     'kingma2014.m2',
