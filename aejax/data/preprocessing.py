@@ -108,7 +108,8 @@ def whiten_low_pass(splits: Arrays, cutoff: float = 0.3, variance: float = 0.1) 
     """
     mean, matrix = _zca(splits, epsilon=0.01)
     matrix = matrix @ low_pass(splits['train']['x'].shape[1], cutoff)
-    matrix *= np.sqrt(variance / _project(splits, mean, matrix)['train']['x'].var(axis=0, dtype=np.float64).mean())
+    train = _project({'train': splits['train']}, mean, matrix)['train']['x']
+    matrix *= np.sqrt(variance / train.var(axis=0, dtype=np.float64).mean())
     return _project(splits, mean, matrix), {'mean': mean.astype(np.float32), 'matrix': matrix.astype(np.float32)}
 
 

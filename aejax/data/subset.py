@@ -1,10 +1,8 @@
 """A smaller training split, for curves over the number of training examples."""
 
-import dataclasses
-
 import numpy as np
 
-from aejax.data.dataset import Dataset, fingerprint
+from aejax.data.dataset import Dataset, make_dataset
 from aejax.types import UserError
 
 
@@ -20,9 +18,14 @@ def with_training_examples(dataset: Dataset, num: int, seed: int) -> Dataset:
     if not 1 <= num <= len(train['x']):
         raise UserError(f'data.num_train={num} must lie between 1 and the {len(train["x"])} training examples; 0 takes them all')
     rows = np.sort(np.random.RandomState(seed).permutation(len(train['x']))[:num])
-    few = {name: values[rows] for name, values in train.items()}
-    for values in few.values():
-        values.flags.writeable = False
-    splits = {**dataset.splits, 'train': few}
-    spec = dataclasses.replace(dataset.spec, num_examples=num)
-    return dataclasses.replace(dataset, spec=spec, splits=splits, fingerprint=fingerprint(splits))
+    spec = dataset.spec
+    return make_dataset(
+        spec.name,
+        spec.preprocessing,
+        {**dataset.splits, 'train': {name: values[rows] for name, values in train.items()}},
+        source=dataset.source,
+        seed=dataset.seed,
+        num_classes=spec.num_classes,
+        statistics=dataset.statistics,
+        num_levels=spec.num_levels,
+    )

@@ -1,28 +1,38 @@
 """What a method can do as soon as its model encodes and decodes."""
 
-from typing import Any
+from typing import Protocol
 
 from aejax.types import Array, Mutables, Params
 
 
+class EncoderDecoder(Protocol):
+    """A model of parameters alone, as `aejax.models` has them."""
+
+    def encode(self, params: Params, x: Array) -> Array:
+        """h(x), [B, d]."""
+        ...
+
+    def decode(self, params: Params, z: Array) -> Array:
+        """g(z), [B, ...]."""
+        ...
+
+    def filters(self, params: Params) -> Array | None:
+        """The encoder's first kernel, [D, m]; None for convolutions."""
+        ...
+
+
 class Coding:
-    """Abilities of a method whose `model` has encode, decode and filters.
+    """Abilities of a method whose `model` is an encoder and a decoder."""
 
-    Attributes:
-        model: of an encoder and a decoder.
-    """
-
-    model: Any
+    model: EncoderDecoder
 
     def encode(self, params: Params, mutables: Mutables, x: Array) -> Array:
         """The code h(x), [B, d]; of a stochastic encoder the mean of q(z given x)."""
-        code: Array = self.model.encode(params, x)
-        return code
+        return self.model.encode(params, x)
 
     def decode(self, params: Params, mutables: Mutables, z: Array) -> Array:
         """g(z), [B, ...]; of a stochastic decoder the mean of p(x given z)."""
-        decoded: Array = self.model.decode(params, z)
-        return decoded
+        return self.model.decode(params, z)
 
     def reconstruct(self, params: Params, mutables: Mutables, x: Array) -> Array:
         """g(h(x)), [B, ...]."""
@@ -30,5 +40,4 @@ class Coding:
 
     def filters(self, params: Params, mutables: Mutables) -> Array | None:
         """The encoder's first kernel, [D, m]; None for convolutions."""
-        kernel: Array | None = self.model.filters(params)
-        return kernel
+        return self.model.filters(params)

@@ -17,6 +17,7 @@ from ml_collections import ConfigDict
 
 from aejax.losses.classification import classification
 from aejax.methods._categorical_aae import CategoricalCore, parts
+from aejax.methods.m2 import check_labels
 from aejax.priors.shapes import Samples
 from aejax.types import STREAMS, Array, Batch, Context, DataSpec, Key, LossOutput, Mutables, Params, UserError
 
@@ -69,8 +70,5 @@ def build(config: ConfigDict, spec: DataSpec, prior: Samples | None = None) -> S
     """
     if not spec.num_classes:
         raise UserError(f'{config.method} needs labels, and {spec.name} has none')
-    if not config.data.get('num_labelled', 0):
-        raise UserError(f'{config.method} learns from few labels: set data.num_labelled to their number')
-    if config.get('finetune') is not None and config.finetune.target != 'none':
-        raise UserError(f"{config.method} has its own classifier: set finetune.target='none'")
+    check_labels(config)
     return SemiSupervisedAAE(**parts(config, spec, spec.num_classes, prior))

@@ -40,6 +40,7 @@ from aejax import optimizers
 from aejax.distributions import normal
 from aejax.losses.adversarial import check_kind, discriminator_health, generator_loss
 from aejax.losses.reconstruction import squared_error
+from aejax.methods._coding import Coding
 from aejax.methods._phases import one_stage
 from aejax.models import discriminator, gaussian
 from aejax.models.discriminator import Critic
@@ -50,7 +51,7 @@ from aejax.types import Array, Batch, Context, DataSpec, Key, LossOutput, Mutabl
 
 
 @dataclasses.dataclass(frozen=True)
-class VAEGAN:
+class VAEGAN(Coding):
     """See the module; `hparams` has 'gamma'.
 
     Attributes:
@@ -140,18 +141,6 @@ class VAEGAN:
             **discriminator_health(logits['real'], logits['fake']),
         }
 
-    def encode(self, params: Params, mutables: Mutables, x: Array) -> Array:
-        """mu(x), the mean of q(z given x)."""
-        return self.model.encode(params, x)
-
-    def decode(self, params: Params, mutables: Mutables, z: Array) -> Array:
-        """The decoder's mean."""
-        return self.model.decode(params, z)
-
-    def reconstruct(self, params: Params, mutables: Mutables, x: Array) -> Array:
-        """The decoder's mean at z = mu(x)."""
-        return self.model.decode(params, self.model.encode(params, x))
-
     def posterior(self, params: Params, mutables: Mutables, x: Array) -> tuple[Array, Array]:
         """(mean, log_variance) of q(z given x)."""
         return self.model.posterior(params, x)
@@ -167,10 +156,6 @@ class VAEGAN:
     def sample(self, params: Params, mutables: Mutables, key: Key, num: int) -> Array:
         """The decoder's mean at z from N(0, I)."""
         return self.model.decode(params, standard.sample(key, num, self.model.latents))
-
-    def filters(self, params: Params, mutables: Mutables) -> Array | None:
-        """The encoder's first kernel, [D, m]; None for convolutions."""
-        return self.model.filters(params)
 
 
 def build(config: ConfigDict, spec: DataSpec) -> VAEGAN:

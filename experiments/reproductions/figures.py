@@ -2,7 +2,7 @@
 
 import dataclasses
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -85,6 +85,11 @@ def over_seeds(values: ArrayLike) -> Measured:
     values = np.asarray(values, np.float64)
     summary = summarise(values)
     return Measured(summary['mean'], summary['standard_error'], None, tuple(values.tolist()))
+
+
+def curve(settings: Sequence[float], measured: Sequence[Measured]) -> tuple[list[float], list[float], list[float]]:
+    """Settings, means and standard errors, [k] each: a line of `aejax.visualization.curves.measured_curve`."""
+    return list(settings), [found.mean for found in measured], [found.standard_error for found in measured]
 
 
 def ratio(numerator: ArrayLike, denominator: ArrayLike) -> Measured:

@@ -10,7 +10,7 @@ from aejax.data import Dataset
 from aejax.types import TrainState
 from experiments.configs import vae
 from experiments.reproductions.base import Bench, Outcome, Part, Reproduction
-from experiments.reproductions.figures import Figure, Tolerance, over_examples
+from experiments.reproductions.figures import Figure, Tolerance, curve, over_examples
 from experiments.reproductions.parts import Values, inputs, metrics, run_part
 
 LATENTS = (2, 5, 10, 20)
@@ -91,10 +91,7 @@ def run_sizes(bench: Bench) -> Outcome:
     for (fewer, first), (more, second) in itertools.pairwise(parts.items()):
         gain = over_examples(second.values['test_elbo'] - first.values['test_elbo'])
         figures.append(Figure(f'gain in the test bound from {fewer:,} to {more:,}', gain, 'nats', '', Tolerance('at least', 0.0)))
-    curves = {
-        f'{split} images': (sizes, [bound.mean for bound in found], [bound.standard_error for bound in found])
-        for split, found in bounds.items()
-    }
+    curves = {f'{split} images': curve(sizes, found) for split, found in bounds.items()}
     picture = measured_curve(curves, 'training images', 'bound on log p(x), nats')
     return Outcome(figures, {f'{num:,} images': part for num, part in parts.items()}, pictures={'': picture})
 

@@ -4,7 +4,7 @@ from ml_collections import ConfigDict
 
 from experiments.configs import conditional_vae, vae
 from experiments.reproductions.base import Bench, Outcome, Part, Reproduction
-from experiments.reproductions.figures import Figure, Measured, Tolerance, over_examples
+from experiments.reproductions.figures import Figure, Tolerance, curve, over_examples
 from experiments.reproductions.parts import run_part
 
 EPOCHS = (1, 3, 10, 30)
@@ -31,7 +31,7 @@ def run(bench: Bench) -> Outcome:
     ]
     given = over_examples(parts['conditional VAE', counts[-1]].values['test_conditional_elbo'])
     figures.append(Figure(f'test bound on log p(x given y) after {counts[-1]} epochs', given, 'nats'))
-    curves = {f'{model}, {_of(model)}': _curve([bounds[model, num] for num in counts], counts) for model in MODELS}
+    curves = {f'{model}, {_of(model)}': curve(counts, [bounds[model, num] for num in counts]) for model in MODELS}
     picture = measured_curve(curves, 'epochs', 'test bound, nats')
     return Outcome(figures, {f'{model}, {num} epochs': part for (model, num), part in parts.items()}, pictures={'': picture})
 
@@ -44,10 +44,6 @@ def _gap(parts: dict[tuple[str, int], Part], num: int) -> Figure:
     gap = parts['conditional VAE', num].values['test_elbo'] - parts['VAE', num].values['test_elbo']
     bound = Tolerance('at least', 0.0) if num < EPOCHS[-1] else None
     return Figure(f'conditional VAE above VAE after {num} epochs', over_examples(gap), 'nats', 'converges faster', bound)
-
-
-def _curve(bounds: list[Measured], counts: tuple[int, ...]) -> tuple[tuple[int, ...], list[float], list[float]]:
-    return counts, [bound.mean for bound in bounds], [bound.standard_error for bound in bounds]
 
 
 TABLES = (

@@ -62,7 +62,7 @@ class Case:
         return from_host(self.runs[-1].state)
 
     @property
-    def test_split(self) -> dict:
+    def held_out(self) -> dict:
         return {name: leaf[:NUM_TEST] for name, leaf in self.dataset.split('test').items()}
 
 
@@ -115,7 +115,7 @@ def it(request) -> Case:
 
 def in_model_space(it: Case) -> dict:
     """The examples that are evaluated, grey where training draws binary ones."""
-    return preprocessing.prepare(jax.tree.map(jnp.asarray, it.test_split), still(it.spec), jax.random.key(0))
+    return preprocessing.prepare(jax.tree.map(jnp.asarray, it.held_out), still(it.spec), jax.random.key(0))
 
 
 def still(spec: DataSpec) -> DataSpec:
@@ -226,7 +226,7 @@ def test_evaluate_gives_a_value_for_each_example_and_a_short_batch_counts_once(i
     whole = it.evaluate(it.last, seen, KEY())
     assert it.method.selection[0] in whole
     again = it.evaluate(it.last, seen, jax.random.key(6))
-    batched = make_evaluator(it.method, spec, it.test_split, batch_size=50)(it.last)
+    batched = make_evaluator(it.method, spec, it.held_out, batch_size=50)(it.last)
     assert set(batched) == set(whole)
     for name, values in whole.items():
         assert values.shape == batched[name].shape == (NUM_TEST,)
