@@ -36,7 +36,7 @@ from ml_collections import ConfigDict
 from aejax.losses.classification import classification
 from aejax.losses.marginal import marginal_bound
 from aejax.methods.conditional_vae import ConditionalVAE, parts
-from aejax.models.autoencoder import apply, check_widths
+from aejax.models.autoencoder import apply, check_widths, make_mlp
 from aejax.models.mlp import MLP
 from aejax.settings import check_ranges
 from aejax.types import STREAMS, Array, Batch, Context, DataSpec, Key, LossOutput, Mutables, Params, Phase, Stage, UserError
@@ -140,7 +140,7 @@ def classified_parts(config: ConfigDict, spec: DataSpec, num_outputs: int = 1) -
     return {
         **parts(config, spec, num_outputs),
         'hparams': {'alpha': config.alpha},
-        'classifier': MLP((*config.classifier_hidden, spec.num_classes), config.model.activation),
+        'classifier': make_mlp(config.model, (*config.classifier_hidden, spec.num_classes)),
         'labelled_share': config.data.num_labelled / spec.num_examples,
         'samples_gradient': config.gradient == 'sampled',
     }

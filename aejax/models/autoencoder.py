@@ -28,8 +28,14 @@ def default_config(hidden: Sequence[int] = (), latents: int = 32) -> ConfigDict:
             'latent_activation': 'identity',
             'output': 'sigmoid',
             'tied': False,
+            'initial_scale': 1.0,
         }
     )
+
+
+def make_mlp(config: ConfigDict, features: Sequence[int], output_activation: str = 'identity') -> MLP:
+    """Layers of these widths, the output's last, with the activation and initial scale of a `model` section."""
+    return MLP(tuple(features), config.activation, output_activation, initial_scale=config.get('initial_scale', 1.0))
 
 
 def make_encoder(config: ConfigDict, features: int, spec: DataSpec) -> nn.Module:
@@ -40,7 +46,7 @@ def make_encoder(config: ConfigDict, features: int, spec: DataSpec) -> nn.Module
     """
     output_activation = config.get('latent_activation', 'identity')
     if config.encoder == 'mlp':
-        return MLP((*config.hidden, features), config.activation, output_activation)
+        return make_mlp(config, (*config.hidden, features), output_activation)
     if config.encoder == 'conv':
         if not spec.is_image:
             raise UserError(f"model.encoder='conv' needs images [height, width, channels]; {spec.name} has shape {spec.shape}")
@@ -52,7 +58,7 @@ def make_decoder(config: ConfigDict, spec: DataSpec) -> nn.Module:
     """The mirror of `make_encoder`'s network, linear at the output (means or logits)."""
     if config.encoder == 'conv':
         return ConvDecoder(config.hidden, spec.shape, config.activation)
-    return MLP((*reversed(config.hidden), math.prod(spec.shape)), config.activation)
+    return make_mlp(config, (*reversed(config.hidden), math.prod(spec.shape)))
 
 
 def apply(module: nn.Module, params: Params, *inputs: Any) -> Array:
@@ -119,6 +125,10 @@ def check_config(config: ConfigDict, spec: DataSpec) -> None:
     if config.output == 'sigmoid' and not spec.is_unit_interval:
         raise UserError(f"model.output='sigmoid' cannot reach {spec.name} data outside [0, 1]; set model.output='identity'")
     activation(config.activation)
+    if not 0 < (scale := config.get('initial_scale', 1.0)) < math.inf:
+        raise UserError(f'model.initial_scale={scale} must be above 0 and finite')
+    if scale != 1 and config.encoder == 'conv':
+        raise UserError("model.initial_scale is for perceptrons: leave it at 1, or set model.encoder='mlp'")
     check_widths(f'model.latents={config.latents} and model.hidden={tuple(config.hidden)}', (config.latents, *config.hidden))
 
 

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from ml_collections import ConfigDict
 
 from aejax.models.activations import activation
-from aejax.models.autoencoder import check_config
+from aejax.models.autoencoder import check_config, make_mlp
 from aejax.models.mlp import MLP, dense_layers
 from aejax.types import Array, DataSpec, Key, Params, UserError
 
@@ -94,6 +94,6 @@ def from_config(config: ConfigDict, spec: DataSpec, num_outputs: int) -> Conditi
         raise UserError(f'a model that is told the class needs labels, and {spec.name} has none')
     if config.encoder != 'mlp':
         raise UserError("a model that is told the class is a perceptron: set model.encoder='mlp'")
-    encoder = MLP((*config.hidden, 2 * config.latents), config.activation)
-    decoder = MLP((*reversed(config.hidden), num_outputs), config.activation)
+    encoder = make_mlp(config, (*config.hidden, 2 * config.latents))
+    decoder = make_mlp(config, (*reversed(config.hidden), num_outputs))
     return ConditionalAutoencoder(encoder, decoder, math.prod(spec.shape), config.latents, spec.num_classes)

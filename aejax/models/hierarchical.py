@@ -16,8 +16,8 @@ from ml_collections import ConfigDict
 
 from aejax.distributions import normal
 from aejax.models.activations import activation
-from aejax.models.autoencoder import apply, check_config, check_widths
-from aejax.models.mlp import MLP, dense_layers
+from aejax.models.autoencoder import apply, check_config, check_widths, make_mlp
+from aejax.models.mlp import dense_layers
 from aejax.types import Array, DataSpec, Key, Params, UserError
 
 Gaussian = tuple[Array, Array]
@@ -133,10 +133,10 @@ def from_config(config: ConfigDict, spec: DataSpec) -> Hierarchical:
     lower, upper, latents = tuple(config.hidden), tuple(config.upper_hidden), (config.latents, config.upper_latents)
     check_widths(f'model.upper_latents={latents[1]} and model.upper_hidden={upper}', (latents[1], *upper))
     return Hierarchical(
-        lower_encoder=MLP((*lower, 2 * latents[0]), config.activation),
-        upper_encoder=MLP((*upper, 2 * latents[1]), config.activation),
-        upper_decoder=MLP((*reversed(upper), 2 * latents[0]), config.activation),
-        lower_decoder=MLP((*reversed(lower), math.prod(spec.shape)), config.activation),
+        lower_encoder=make_mlp(config, (*lower, 2 * latents[0])),
+        upper_encoder=make_mlp(config, (*upper, 2 * latents[1])),
+        upper_decoder=make_mlp(config, (*reversed(upper), 2 * latents[0])),
+        lower_decoder=make_mlp(config, (*reversed(lower), math.prod(spec.shape))),
         latents=latents,
         shape=spec.shape,
         output=config.output,

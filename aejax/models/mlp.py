@@ -8,8 +8,6 @@ import jax.numpy as jnp
 from aejax.models.activations import activation
 from aejax.types import Array, Params
 
-_kernel_init = nn.initializers.glorot_uniform()
-
 
 class MLP(nn.Module):
     """h_k = s(h_{k-1} W_k + b_k) over flattened inputs [B, ...]; `output_activation` on the last layer.
@@ -19,20 +17,25 @@ class MLP(nn.Module):
         activation: name of s on every layer but the last.
         output_activation: name of s on the last.
         dropout: share of each hidden layer's units that a training pass leaves out.
+        initial_scale: of the kernels before training, as a multiple of Glorot's bound sqrt(6 / (inputs + outputs)). Deep
+            sigmoid networks that are not pretrained want 4 (Glorot & Bengio 2010,
+            https://proceedings.mlr.press/v9/glorot10a.html).
     """
 
     features: Sequence[int]
     activation: str = 'relu'
     output_activation: str = 'identity'
     dropout: float = 0.0
+    initial_scale: float = 1.0
 
     @nn.compact
     def __call__(self, x: Array, train: bool = False) -> Array:
         """[B, ...] -> [B, features[-1]]; with dropout where `train`."""
+        init = nn.initializers.variance_scaling(self.initial_scale**2, 'fan_avg', 'uniform')
         h = x.reshape(x.shape[0], -1)
         for i, width in enumerate(self.features):
             last = i == len(self.features) - 1
-            h = nn.Dense(width, kernel_init=_kernel_init, name=f'layer_{i}')(h)
+            h = nn.Dense(width, kernel_init=init, name=f'layer_{i}')(h)
             h = activation(self.output_activation if last else self.activation)(h)
             if self.dropout and not last:
                 h = nn.Dropout(self.dropout, deterministic=not train)(h)
