@@ -173,7 +173,7 @@ class Method(Protocol):
         ...
 
     def init(self, key: Key, batch: Batch) -> tuple[Params, Mutables]:
-        """Draws parameters and mutables; `batch` gives the shapes."""
+        """Draws parameters and mutables; `batch` gives the shapes, and roughly the mean of the data where that is needed."""
         ...
 
     def evaluate(self, params: Params, mutables: Mutables, batch: Batch, context: Context) -> Mapping[str, Array]:

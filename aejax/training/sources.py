@@ -12,6 +12,8 @@ from aejax.training.program import num_examples, streams
 from aejax.types import Batch, Key, Params, Stage, UserError
 
 Prepare = Callable[[Batch, Key], Batch]
+EXAMPLES = 256
+"""Rows of `Resident.example`."""
 
 
 class Source(Protocol):
@@ -39,7 +41,7 @@ class Source(Protocol):
         ...
 
     def example(self) -> Batch:
-        """A few rows as stored, for their shapes."""
+        """Some rows as stored: they give the shapes, and roughly the mean of the data to methods that begin there."""
         ...
 
     def next(self, step: int, remaining: int) -> tuple[Batch, int]:
@@ -66,8 +68,8 @@ class Resident:
         return num_examples(self._of_first_member()) // self.batch_size
 
     def example(self) -> Batch:
-        """The first two rows."""
-        return jax.tree.map(lambda leaf: leaf[:2], self._of_first_member())
+        """The first EXAMPLES rows."""
+        return jax.tree.map(lambda leaf: leaf[:EXAMPLES], self._of_first_member())
 
     @property
     def data_axes(self) -> dict[str, int | None] | None:

@@ -10,7 +10,7 @@ from aejax.types import Array, Batch, Key, Method, Params, Stage, TrainState, Us
 
 
 def create(method: Method, key: Key, batch: Batch) -> TrainState:
-    """The state at step 0 of the method's first stage; `batch`, prepared as in training, gives the shapes."""
+    """The state at step 0 of the method's first stage; `batch` is prepared as in training."""
     params, mutables = method.init(jax.random.fold_in(key, 0), batch)
     state = TrainState(
         step=jnp.zeros((), jnp.int32),

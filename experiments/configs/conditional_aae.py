@@ -47,7 +47,6 @@ def get_config(variant: str = '') -> ConfigDict:
         config.image_discriminator.hidden, config.code_discriminator.hidden = (500, 500), (200,)
         for section in config.optimizers.values():
             section.learning_rate = 3e-4
-        # At the slower rate of the others all codes go to the corners of the cube before one is decoded.
         config.optimizers.autoencoder.learning_rate = 1e-3
         config.epochs, config.log_every, config.checkpoint_every = 50, 5.0, 25.0
     if variant == 'mnist_conv':

@@ -18,7 +18,7 @@ from aejax.runs.sampling import progressions
 from aejax.training.sources import Resident
 from aejax.types import Context, UserError
 from experiments.configs import conditional_aae
-from tests.support import digits, go_on, run, scaled
+from tests.support import at_once, digits, go_on, run, scaled
 
 NUM = 12
 
@@ -113,6 +113,13 @@ def test_a_shuffled_condition_shows_the_discriminator_other_levels():
     np.testing.assert_array_equal(maps[1].sum(axis=(0, 1)), [0, 0, 0, 0, 64, 0])
 
 
+def test_the_decoder_begins_around_the_mean_image():
+    method, of = built(), batch()
+    params, _ = jax.jit(method.init)(jax.random.key(0), of)
+    begins = jax.nn.sigmoid(params['decoder']['layer_1']['bias'])
+    np.testing.assert_allclose(begins, jnp.clip(of['x'].mean(axis=0), 0.01, 0.99).reshape(-1), atol=1e-5)
+
+
 def test_digits_follow_the_thickness_asked_for_and_keep_their_class():
     config, loaded = conditional_aae.get_config(), dataset()
     config.epochs = 40
@@ -125,7 +132,7 @@ def test_digits_follow_the_thickness_asked_for_and_keep_their_class():
     found = progression_figures(drawn, digits().split('test')['label'], measure, lambda x: known.predict(x.reshape(-1, 64)))
     assert found['rank_correlation']['mean'] > 0.95
     assert found['class_kept']['mean'] > 0.85
-    codes = method.encode(state.params, {}, jnp.asarray(scaled('test')))
+    codes = at_once(method.encode, state.params, {}, scaled('test'))
     assert np.max(np.abs(codes)) <= 1
     assert np.std(codes) == pytest.approx(1 / np.sqrt(3), rel=0.2), 'of the uniform prior'
 

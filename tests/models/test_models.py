@@ -135,6 +135,37 @@ def test_tied_weights_get_gradients_from_both_sides():
         np.testing.assert_allclose(pieces[0] + pieces[1], pieces[2], rtol=1e-4, atol=1e-4)
 
 
+def test_kernels_begin_at_a_multiple_of_glorot_s_bound():
+    x = images((8, 8, 1))
+    plain, wide = (autoencoder.from_config(config(initial_scale=scale), spec()) for scale in (1.0, 4.0))
+    params = [jax.jit(model.init)(jax.random.key(0), x) for model in (plain, wide)]
+    for kernel, scaled in zip(*map(jax.tree.leaves, params), strict=True):
+        np.testing.assert_allclose(scaled, 4 * kernel, rtol=1e-6)
+    first = params[1]['encoder']['layer_0']['kernel']
+    assert 0.95 < np.abs(first).max() / (4 * np.sqrt(6 / sum(first.shape))) <= 1
+
+
+@pytest.mark.parametrize(
+    'changes', [{'initial_scale': 0.0}, {'initial_scale': float('nan')}, {'initial_scale': 2.0, 'encoder': 'conv'}]
+)
+def test_an_initial_scale_that_makes_no_sense_is_refused(changes):
+    with pytest.raises(UserError, match=r'model\.initial_scale'):
+        autoencoder.from_config(config(**changes), spec())
+
+
+@pytest.mark.parametrize(('kind', 'hidden'), [('mlp', (5,)), ('conv', (5,)), ('conv', ())])
+@pytest.mark.parametrize('output', ['sigmoid', 'identity'])
+def test_a_decoder_begins_around_a_mean(kind, hidden, output):
+    shape, chosen = (8, 8, 3), config(encoder=kind, hidden=hidden)
+    decoder, mean = autoencoder.make_decoder(chosen, spec(shape)), jnp.linspace(0.1, 0.8, 192).reshape(shape)
+    z = jnp.zeros((1, 3))
+    params = jax.jit(decoder.init)(jax.random.key(0), z)['params']
+    moved = autoencoder.decoder_around(decoder, params, mean, output)
+    begins = activation(output)(autoencoder.apply(decoder, moved, z).reshape(shape))
+    expected = jnp.broadcast_to(mean.mean(axis=(0, 1)), shape) if hidden and kind == 'conv' else mean
+    np.testing.assert_allclose(begins, expected, rtol=1e-5)
+
+
 @pytest.mark.parametrize('shape', SHAPES[:3])
 @pytest.mark.parametrize('kind', ['mlp', 'conv', 'tied', 'gaussian'])
 def test_an_autoencoder_of_any_shape(kind, shape):
