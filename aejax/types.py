@@ -26,7 +26,7 @@ STREAMS = ('labelled', 'unlabelled')
 
 UNIT_INTERVAL_PREPROCESSING = ('scale', 'dynamic_binarisation', 'static_binarisation')
 """Stored as uint8; the model input is x / 255, or a Bernoulli draw with that mean."""
-PREPROCESSING = (*UNIT_INTERVAL_PREPROCESSING, 'standardise', 'whiten', 'whiten_low_pass', 'raw')
+PREPROCESSING = (*UNIT_INTERVAL_PREPROCESSING, 'centre', 'standardise', 'whiten', 'whiten_low_pass', 'raw')
 """Every value of `DataSpec.preprocessing`; the others are stored as float32 and are model inputs as they are."""
 
 
@@ -42,9 +42,9 @@ class DataSpec:
         name: the data set, as given to `aejax.data.load`.
         shape: of one example, without the batch axis.
         preprocessing: how stored values become model inputs: 'scale' (to [0, 1]), 'dynamic_binarisation' (a fresh Bernoulli draw
-            at every use), 'static_binarisation' (one seeded draw), 'standardise' (zero mean, unit variance on training data),
-            'whiten' (also decorrelated), 'whiten_low_pass' (all but the finest details, patches only) or 'raw' (as they are).
-            One of `PREPROCESSING`.
+            at every use), 'static_binarisation' (one seeded draw), 'centre' (images: 'scale' less the mean of training data),
+            'standardise' (zero mean, unit variance on training data), 'whiten' (also decorrelated), 'whiten_low_pass' (all but
+            the finest details, patches only) or 'raw' (as they are). One of `PREPROCESSING`.
         num_classes: how many values 'label' takes; 0 without labels.
         num_examples: in the training split; with the batch size it gives the steps of an epoch.
         num_levels: how many values 'attribute' takes, in order; 0 without it.

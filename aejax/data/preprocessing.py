@@ -8,7 +8,7 @@ import numpy as np
 from aejax.data.dataset import SPLITS
 from aejax.types import PREPROCESSING, UserError
 
-IMAGE_PREPROCESSING = ('scale', 'dynamic_binarisation', 'static_binarisation', 'standardise')
+IMAGE_PREPROCESSING = ('scale', 'dynamic_binarisation', 'static_binarisation', 'centre', 'standardise')
 REAL_PREPROCESSING = ('standardise', 'whiten', 'raw')
 PATCH_PREPROCESSING = ('standardise', 'whiten', 'whiten_low_pass', 'scale')
 
@@ -36,12 +36,14 @@ def preprocess_images(splits: Arrays, preprocessing: str, seed: int) -> tuple[Ar
     """Turns uint8 images [n, h, w, c] into what is stored, and gives the statistics used.
 
     'scale' and 'dynamic_binarisation' keep the grey values, for the device to divide or draw; 'static_binarisation' makes one
-    draw 255 * Bernoulli(x / 255); 'standardise' gives float32.
+    draw 255 * Bernoulli(x / 255); 'centre' and 'standardise' give float32.
     """
     if preprocessing == 'static_binarisation':
         # RandomState's streams are frozen for good (NumPy's NEP 19), so a seed means the same images in every version.
         randoms = {name: np.random.RandomState([seed, index]) for index, name in enumerate(SPLITS)}
         return {name: {**split, 'x': binarise(split['x'], randoms[name])} for name, split in splits.items()}, {}
+    if preprocessing == 'centre':
+        return centre(splits)
     if preprocessing == 'standardise':
         return standardise(splits)
     return splits, {}
@@ -63,6 +65,12 @@ def binarise(x: np.ndarray, random: np.random.RandomState) -> np.ndarray:
         chunk = x[start : start + 10_000]
         draws[start : start + 10_000] = np.where(random.random_sample(chunk.shape) * 255 < chunk, 255, 0)
     return draws
+
+
+def centre(splits: Arrays) -> tuple[Arrays, dict[str, np.ndarray]]:
+    """x / 255 - mean by pixel, in float32, the mean that of the training split: differences of grey values stay as they are."""
+    mean = (splits['train']['x'].mean(axis=0, dtype=np.float64) / 255).astype(np.float32)
+    return apply(splits, lambda x: x.astype(np.float32) / 255 - mean[None]), {'mean': mean}
 
 
 def standardise(splits: Arrays) -> tuple[Arrays, dict[str, np.ndarray]]:

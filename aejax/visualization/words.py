@@ -6,6 +6,7 @@ PREPROCESSING = {
     'scale': 'inputs scaled to [0, 1], not binarised',
     'dynamic_binarisation': 'inputs binarised anew at every use (dynamic binarisation)',
     'static_binarisation': 'inputs binarised once with a seed (static binarisation)',
+    'centre': 'inputs centred by the training split, not binarised',
     'standardise': 'inputs standardised by the training split, not binarised',
     'whiten': 'inputs whitened by the training split',
     'whiten_low_pass': 'inputs contrast-normalised, whitened by the training split and low-passed',

@@ -2,8 +2,8 @@
 
 python -m experiments.run --config=configs/sparse_ae.py            digits, 64-256 sigmoid, KL to a rate of .05
 python -m experiments.run --config=configs/sparse_ae.py:l1         digits, 64-256 ReLU, tied, L1
-python -m experiments.run --config=configs/sparse_ae.py:k_sparse   digits, 64-256, linear, tied, the 10 largest units
-python -m experiments.run --config=configs/sparse_ae.py:mnist      the paper's k-sparse code: 784-1000, linear, tied, k = 25
+python -m experiments.run --config=configs/sparse_ae.py:k_sparse   centred digits, 64-256, linear, tied, the 10 largest units
+python -m experiments.run --config=configs/sparse_ae.py:mnist      the paper's k-sparse code of centred MNIST: 784-1000, k = 25
 python -m experiments.run --config=configs/sparse_ae.py:kl_mnist   784-200 sigmoid, KL
 """
 
@@ -30,6 +30,8 @@ def get_config(variant: str = '') -> ConfigDict:
     if variant in ('k_sparse', 'mnist'):
         config.sparsity.kind = 'k_sparse'
         config.model.latent_activation, config.model.output, config.model.tied = 'identity', 'identity', True
+        # Units along the mean image are large for every input and leave no place among the k largest to the others.
+        config.data.preprocessing = 'centre'
     if variant in ('mnist', 'kl_mnist'):
         config.data.name = 'mnist'
         config.epochs, config.log_every, config.checkpoint_every = 50, 1.0, 10.0

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 SOURCE = (
     'Zhang, Song & Qi 2017, Age progression/regression by conditional adversarial autoencoder, https://arxiv.org/abs/1702.08423'
 )
-EPOCHS = 20
+EPOCHS = 10
 NOTHING = 1e-12
 """A weight that leaves its term out: the method refuses 0, lest a part be missing without a word."""
 WHOLE, OWN, NO_IMAGES, NO_CODES, NO_VARIATION = 'CAAE', 'own level only', 'without D_x', 'without D_z', 'without total variation'

@@ -22,6 +22,16 @@ def test_standardise_uses_the_training_split_alone():
     np.testing.assert_allclose(standardised.statistics['scale'].ravel() ** 2, scaler.var_, rtol=1e-4)
 
 
+def test_centred_images_lose_the_mean_of_the_training_split_and_nothing_else():
+    scaled, centred = data.load('digits'), data.load('digits', preprocessing='centre')
+    mean = scaled.split('train')['x'].mean(axis=0) / 255
+    for name in ('train', 'validation', 'test'):
+        x = centred.split(name)['x']
+        assert x.dtype == np.float32
+        np.testing.assert_allclose(x + mean, scaled.split(name)['x'] / 255, atol=1e-6)
+    np.testing.assert_allclose(centred.statistics['mean'], mean, atol=1e-6)
+
+
 def test_a_feature_that_varies_only_outside_training_stays_zero():
     splits = {name: {'x': np.full((4, 2), value, np.float32)} for name, value in (('train', 1), ('test', 9))}
     stored, _ = preprocessing.standardise(splits)
