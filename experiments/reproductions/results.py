@@ -18,6 +18,7 @@ BINARISATION = {
     'scale': 'none: grey values / 255',
     'static_binarisation': 'static: one seeded Bernoulli draw',
     'dynamic_binarisation': 'dynamic: a fresh Bernoulli draw at every use',
+    'centre': 'none: grey values / 255, less their mean in training',
 }
 MARKERS = '<!-- results -->', '<!-- /results -->'
 
@@ -51,14 +52,16 @@ def content(reproduction: Reproduction, outcome: Outcome, bench: Bench) -> dict[
 
 
 def _provenance(reproduction: Reproduction, part: Part, bench: Bench) -> dict[str, Any]:
-    """As of a run, but with the code as it was when the command began and the time at which it was done."""
+    """As of a run, but with the code as it was when the command began, the time at which it was done, and without folders."""
     collected = provenance.collect(
         ['python', '-m', 'experiments.reproduce', reproduction.name, f'--seeds={",".join(map(str, bench.seeds))}'],
         part.seeds[0],
         part.data,
     )
     finished = collected.pop('started')
-    return {**collected, 'git': dict(bench.git), 'finished': finished}
+    # Where data lie decides no figure: they have a fingerprint.
+    environment = {name: value for name, value in collected['environment'].items() if not name.startswith('AEJAX_')}
+    return {**collected, 'environment': environment, 'git': dict(bench.git), 'finished': finished}
 
 
 def write(reproduction: Reproduction, outcome: Outcome, bench: Bench, folder: pathlib.Path) -> pathlib.Path:
@@ -107,7 +110,8 @@ def listing(reproductions: Iterable[Reproduction], folder: pathlib.Path) -> str:
         if result is None:
             block.append('  not measured yet')
         else:
-            block.append(f'  {result["verdict"]} on {moment(result["provenance"]["finished"])}, in {duration(result["seconds"])}')
+            when, took = moment(result['provenance']['finished']), duration(result['seconds'])
+            block.append(f'  {result["verdict"]} on {when}, its models in {took}')
             block += [f'    {line(figure)}' for figure in result['figures']]
         blocks.append('\n'.join(block))
     return '\n\n'.join(blocks)
