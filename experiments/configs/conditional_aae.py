@@ -1,10 +1,11 @@
 """Conditional adversarial autoencoder along an ordered attribute, Zhang, Song & Qi 2017.
 
-python -m experiments.run --config=configs/conditional_aae.py             digits by the thickness of their strokes
-python -m experiments.run --config=configs/conditional_aae.py:rotation    digits, turned by -40 .. 40 degrees
-python -m experiments.run --config=configs/conditional_aae.py:own         digits, at the image's own level only, as in the source
-python -m experiments.run --config=configs/conditional_aae.py:mnist       MNIST by thickness
-python -m experiments.run --config=configs/conditional_aae.py:mnist_conv  MNIST by thickness, convolutional
+python -m experiments.run --config=configs/conditional_aae.py                 digits by the thickness of their strokes
+python -m experiments.run --config=configs/conditional_aae.py:rotation        digits, turned by -40 .. 40 degrees
+python -m experiments.run --config=configs/conditional_aae.py:own             digits, at the image's own level only
+python -m experiments.run --config=configs/conditional_aae.py:mnist           MNIST by thickness
+python -m experiments.run --config=configs/conditional_aae.py:mnist_conv      MNIST by thickness, convolutional
+python -m experiments.run --config=configs/conditional_aae.py:mnist_rotation  MNIST, turned by -40 .. 40 degrees
 """
 
 from ml_collections import ConfigDict
@@ -15,8 +16,8 @@ from experiments.configs.base import base, check_variant
 
 
 def get_config(variant: str = '') -> ConfigDict:
-    """The config of `variant`: '' (digits by thickness), 'rotation', 'own', 'mnist' or 'mnist_conv'."""
-    check_variant(variant, 'rotation', 'own', 'mnist', 'mnist_conv')
+    """The config of `variant`: '' (digits by thickness), 'rotation', 'own', 'mnist', 'mnist_conv' or 'mnist_rotation'."""
+    check_variant(variant, 'rotation', 'own', 'mnist', 'mnist_conv', 'mnist_rotation')
     config = base('conditional_aae')
     config.data.name = 'digits:thickness'
     # At which level the discriminator of images sees what the decoder makes: that of another example ('shuffled'), or the
@@ -52,4 +53,8 @@ def get_config(variant: str = '') -> ConfigDict:
     if variant == 'mnist_conv':
         config.model.encoder, config.model.hidden = 'conv', (32, 64)
         config.image_discriminator.kind, config.image_discriminator.hidden = 'conv', (32, 64)
+    if variant == 'mnist_rotation':
+        # A wide code tells the angle, and a discriminator with spectral norms is too weak to punish it.
+        config.data.name, config.model.latents = 'mnist:rotation', 8
+        config.image_discriminator.spectral_norm, config.weights.image_game = False, 1.0
     return config

@@ -102,7 +102,7 @@ class Reproduction:
         target: what must come out, in words.
         chosen: how the hyper-parameters were chosen.
         run: does it.
-        num_samples: draws of z an example behind every bound; 0 where nothing is drawn.
+        num_samples: draws of z an example behind every bound, or chains behind log Z; 0 where nothing is drawn.
     """
 
     name: str

@@ -1,0 +1,85 @@
+"""What the reproductions choose by: validation, and nothing that the test split says."""
+
+import itertools
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from ml_collections import ConfigDict
+
+from aejax import data, methods
+from aejax.evaluation.jacobian import frobenius_norms
+from aejax.training import state as states
+from experiments.configs import cae
+from experiments.reproductions import makhzani2014, rifai2011, vincent2010
+from experiments.reproductions.base import Bench, Part
+
+BENCH = Bench((0, 1))
+
+
+def training_with(is_best: Callable[[ConfigDict], bool]) -> Callable[..., Part]:
+    """`run_part` of models whose validation error is lowest where `is_best`, and whose test error is highest there."""
+
+    def run_part(bench: Bench, name: str, config: ConfigDict, measure: Any, seeds: Any = None, after: Any = None) -> Part:
+        members = tuple(bench.seeds if seeds is None else seeds)
+        error = np.full((len(members), 4), 0.1 if is_best(config) else 0.2)
+        values = {'validation_classification_error': error, 'test_classification_error': 0.5 - error}
+        return Part(config, members, {}, values, (1.0,) * len(members))
+
+    return run_part
+
+
+@pytest.mark.parametrize('best', [(0.1, 0.3), (0.25, 0.1)])
+def test_the_stack_is_chosen_on_validation(monkeypatch: pytest.MonkeyPatch, best: tuple[float, float]) -> None:
+    def is_best(config: ConfigDict) -> bool:
+        return best == (config.layer.corruption.level, config.finetune.optimizer.learning_rate)
+
+    monkeypatch.setattr(vincent2010, 'run_part', training_with(is_best))
+    *found, rows = vincent2010._search(BENCH, 'mnist_basic', (0.1, 0.25))
+    assert tuple(found) == best
+    assert len(rows) == 2 * len(vincent2010.RATES)
+    assert all(row['seeds'] == [0, 1] for row in rows)
+
+
+@pytest.mark.parametrize('best', rifai2011.MODELS['CAE'][1])
+def test_the_penalty_is_chosen_on_validation(monkeypatch: pytest.MonkeyPatch, best: float) -> None:
+    monkeypatch.setattr(rifai2011, 'run_part', training_with(lambda config: config.penalty_weight == best))
+    assert rifai2011._search(BENCH, 'CAE')[0] == best
+
+
+@pytest.mark.parametrize('best', rifai2011.RATES)
+def test_the_rate_of_fine_tuning_is_chosen_on_validation(monkeypatch: pytest.MonkeyPatch, best: float) -> None:
+    run_part = training_with(lambda config: config.finetune.optimizer.learning_rate == best)
+    monkeypatch.setattr(rifai2011, 'run_part', run_part)
+    assert rifai2011._search(BENCH, 'CAE')[1] == best
+
+
+@pytest.mark.parametrize('best', list(itertools.product(makhzani2014.FACTORS, makhzani2014.RATES)))
+def test_the_number_of_units_is_chosen_on_validation(monkeypatch: pytest.MonkeyPatch, best: tuple[float, float]) -> None:
+    def is_best(config: ConfigDict) -> bool:
+        return best == (config.sparsity.k_factor, config.finetune.optimizer.learning_rate)
+
+    monkeypatch.setattr(makhzani2014, 'run_part', training_with(is_best))
+    *found, rows = makhzani2014._search(BENCH)
+    assert tuple(found) == best
+    assert {row['seed'] for row in rows} == {0}
+
+
+def test_the_machine_is_chosen_on_validation() -> None:
+    errors, rows = vincent2010.machine_errors(data.load('digits'), ((1e-4, 1.0), (10.0, 1.0)))
+    by_penalty = {row['C']: row['validation_error'] for row in rows}
+    assert by_penalty[10.0] < 0.05 < 0.5 < by_penalty[1e-4]
+    assert errors.shape == (300,)
+    assert errors.mean() < 0.05
+
+
+def test_norms_of_the_table_are_those_of_the_jacobian() -> None:
+    loaded = data.load('digits')
+    method = methods.build(cae.get_config(), loaded.spec)
+    x = jnp.asarray(loaded.split('test')['x'][:3] / 255, jnp.float32)
+    state = states.create(method, jax.random.key(0), {'x': x})
+    expected = frobenius_norms(lambda x: method.encode(state.params, {}, x), x)
+    np.testing.assert_allclose(rifai2011.norms(method, state, x), expected, rtol=1e-4)
