@@ -88,8 +88,8 @@ TABLES = (
         title='linear classifier on k-sparse codes',
         source='Makhzani & Frey 2014, k-sparse autoencoders, https://arxiv.org/abs/1312.5663',
         protocol='784-1000 linear units of which the 25 largest are kept, tied weights, squared error on grey MNIST less its '
-        f'mean image, Adam at 1e-3 with cosine decay, batches of 100, {EPOCHS} epochs, the number kept falling from 100 to 25 over '
-        'the first half; then softmax regression on codes of as many or more of the largest units, which stay as they are, '
+        f'mean image, Adam at 1e-3 with cosine decay, batches of 100, {EPOCHS} epochs, the number kept falling from 100 to 25 '
+        'over the first half; then softmax regression on codes of as many or more of the largest units, which stay as they are, '
         f'{PROBE_EPOCHS} epochs of Adam with cosine decay, of which the one with the lowest validation error is tested. Raw '
         'pixels: logistic regression with an L2 penalty (C = 1).',
         target='test error on codes at most 1.8 %',

@@ -18,8 +18,6 @@ from experiments.reproductions.parts import classification_errors, mean_on_valid
 
 RATES = (0.1, 0.3)
 PRETRAINING_EPOCHS, FINETUNE_EPOCHS = 100, 60
-UNTRAINED_SCALE = 4.0
-"""Of the kernels without pretraining: from Glorot's bound alone, three layers of sigmoid units stay at chance."""
 # The machine's: penalty C, and gamma as a multiple of 1 / (D var(x)).
 MACHINES = tuple((penalty, gamma) for penalty in (3.0, 10.0) for gamma in (0.5, 1.0, 2.0))
 
@@ -73,7 +71,6 @@ def config(data: str, level: float | None, rate: float) -> ConfigDict:
     made.data.name = data
     made.epochs, made.optimizer.schedule = PRETRAINING_EPOCHS if level is not None else 0, 'cosine'
     made.layer.corruption.level = level or 0.0
-    made.layer.model.initial_scale = 1.0 if level is not None else UNTRAINED_SCALE
     made.finetune.epochs, made.finetune.optimizer = FINETUNE_EPOCHS, optimizers.default_config('sgd', rate, 'cosine')
     made.finetune.optimizer.momentum = 0.9
     made.test_checkpoint = 'best'
@@ -149,9 +146,8 @@ def _table(problem: Problem) -> Reproduction:
         source='Vincent et al. 2010, Stacked denoising autoencoders, https://jmlr.org/papers/v11/vincent10a.html',
         protocol='784-1000-1000-1000 sigmoid units, tied weights, cross-entropy, each layer pretrained on the clean codes below '
         f'by Adam at 1e-3 with cosine decay for {PRETRAINING_EPOCHS} epochs in batches of 100, with masking noise on the layer '
-        'in training (SDAE-3) or without (SAE-3), or not pretrained, from kernels at '
-        f'{UNTRAINED_SCALE:g} times the bound of Glorot; then a softmax on top and gradient descent with momentum 0.9 and cosine '
-        f'decay on all weights, {FINETUNE_EPOCHS} epochs, of which the one with the lowest validation error is tested. Data: '
+        'in training (SDAE-3) or without (SAE-3); then a softmax on top and gradient descent with momentum 0.9 and cosine decay '
+        f'on all weights, {FINETUNE_EPOCHS} epochs, of which the one with the lowest validation error is tested. Data: '
         f'{problem.data}, 10,000 / 2,000 / 50,000 images drawn from MNIST, where the paper has other draws of the same sizes.',
         target=judged if problem.highest else 'stated only',
         chosen='By validation error after fine-tuning, mean of all seeds: the rate of fine-tuning of '
