@@ -96,7 +96,7 @@ def prior_fit(run: Run) -> Markup:
         ),
         'classifier_accuracy': (
             'Told apart',
-            'share of held-out points that nearest neighbours assign to the right sample; one half for one distribution',
+            'share of held-out points that a support vector machine assigns to the right sample; one half for one distribution',
         ),
     }
     rows = [

@@ -131,7 +131,7 @@ TABLES = (
         f'(b1 0.5), batches of 100, {EPOCHS} epochs. Reconstructions are decoded posterior means of the 10,000 test images. '
         'Classes are those of three nearest neighbours among 10,000 training images; a class is missing where samples have less '
         'than a tenth of its share. Diversity is the mean distance between two of a class. Samples are told from as many test '
-        'images by nearest neighbours in pixels, 50 % is chance. The picture shows the first seed.',
+        'images by a support vector machine in pixels, 50 % is chance. The picture shows the first seed.',
         target='ours, for the source measures faces: the VAE-GAN gives at least 90 % of test images back in a form of the same '
         'class, and leaves out no class among its samples. Its squared error of pixels, which it does not learn, is stated '
         'beside that of the VAE and not judged: their codes hold different numbers of nats',

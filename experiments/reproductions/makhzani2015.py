@@ -28,7 +28,7 @@ CLUSTERS = {16: ('9.55 ± 2.05 (from memory)', None), 30: ('4.10 ± 1.13 (from m
 DRAWS = (0, 1, 2)
 """Seeds of the choice of labels, as in `kingma2014`."""
 PRIORS = ('normal', 'mixture', 'swiss_roll')
-FITS = {'mmd_squared': 'MMD²', 'classifier_accuracy': 'told apart by nearest neighbours'}
+FITS = {'mmd_squared': 'MMD²', 'classifier_accuracy': 'told apart by a support vector machine'}
 """Statistics of `prior_fit`, and what the table calls them."""
 
 
@@ -203,8 +203,8 @@ TABLES = (
         source=SOURCE,
         protocol=f'As makhzani2015.parzen with two latents under N(0, 2^2 I), a ring of ten Gaussians and a swiss roll; {_ADAM}. '
         f'Pictures of test codes over draws of the prior. Of {NUM_POINTS:,} test codes and as many draws: the unbiased MMD^2 '
-        'under a sum of five Gaussian kernels, and how often nearest neighbours tell held-out points of the two apart; beside '
-        f'them what {NUM_NULL} pairs of samples of the prior itself get, ± the standard deviation over pairs.',
+        'under a sum of five Gaussian kernels, and how often a support vector machine tells held-out points of the two apart; '
+        f'beside them what {NUM_NULL} pairs of samples of the prior itself get, ± the standard deviation over pairs.',
         target='pictures',
         chosen=_UNSEARCHED,
         run=run_priors,

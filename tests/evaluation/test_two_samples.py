@@ -8,8 +8,8 @@ from aejax.evaluation.two_samples import classifier_accuracy, median_distance, m
 from aejax.types import UserError
 
 
-def normal(seed: int, num: int) -> np.ndarray:
-    return np.random.default_rng(seed).normal(size=(num, 2))
+def normal(seed: int, num: int, latents: int = 2) -> np.ndarray:
+    return np.random.default_rng(seed).normal(size=(num, latents))
 
 
 def test_mmd_is_the_double_sum_of_its_definition():
@@ -45,6 +45,12 @@ def test_a_classifier_finds_one_half_or_all():
     angle = np.random.default_rng(2).uniform(0, 2 * np.pi, 1000)
     ring = np.sqrt(2) * np.stack([np.cos(angle), np.sin(angle)], axis=1)
     assert classifier_accuracy(ring, normal(1, 1000)) > 0.7
+
+
+def test_a_classifier_sees_a_sample_that_lies_within_the_other():
+    narrow, wide = 0.5 * normal(0, 1000, 20), normal(1, 1000, 20)
+    assert classifier_accuracy(narrow, wide) > 0.9
+    assert classifier_accuracy(wide, narrow) > 0.9
 
 
 def test_a_classifier_gives_each_sample_one_half_whatever_their_sizes():

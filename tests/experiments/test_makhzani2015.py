@@ -80,8 +80,8 @@ def test_how_codes_fit_a_prior_stands_beside_how_the_prior_fits_itself(monkeypat
     rows = {figure.name: figure.measured for figure in outcome.figures}
     assert rows['MMD², codes and mixture prior'].mean == 0.3
     assert rows['MMD², two samples of the mixture prior'][:2] == (0.01, 0.02)
-    assert rows['told apart by nearest neighbours, codes and swiss_roll prior'].mean == 0.8
-    assert rows['told apart by nearest neighbours, two samples of the normal prior'].mean == 0.5
+    assert rows['told apart by a support vector machine, codes and swiss_roll prior'].mean == 0.8
+    assert rows['told apart by a support vector machine, two samples of the normal prior'].mean == 0.5
     (table,) = (table for table in module.TABLES if table.name == 'makhzani2015.priors')
     assert content(table, outcome, bench)['verdict'] == 'stated', 'nothing of it is judged'
 
