@@ -159,19 +159,25 @@ def _schedule(config: ConfigDict, num_steps: int) -> optax.Schedule:
     return piecewise_schedule(config.drops, num_steps) if config.schedule == PIECEWISE else SCHEDULES[config.schedule](num_steps)
 
 
-def num_steps(config: ConfigDict, spec: DataSpec) -> int:
+def num_steps(config: ConfigDict, spec: DataSpec, section: str = '') -> int:
     """Updates in `config.epochs` passes over the training split, in full batches.
+
+    Args:
+        config: with `epochs` and `batch_size`.
+        spec: of the data.
+        section: where the epochs stand in the config of the run, for the message.
 
     Raises:
         UserError: if not one batch fills, there is nothing to do, or more than can be counted.
     """
     if config.batch_size < 1 or config.batch_size > spec.num_examples:
         raise UserError(f'batch_size={config.batch_size} must lie between 1 and the {spec.num_examples} training examples')
+    epochs = f'{section}.epochs' if section else 'epochs'
     if not 1 <= config.epochs <= MAX_EPOCHS:
-        raise UserError(f'epochs={config.epochs} must lie between 1 and {MAX_EPOCHS:,}')
+        raise UserError(f'{epochs}={config.epochs} must lie between 1 and {MAX_EPOCHS:,}')
     steps = config.epochs * (spec.num_examples // config.batch_size)
     if steps > MAX_STEPS:
-        raise UserError(f'epochs={config.epochs} with batch_size={config.batch_size} are {steps:,} steps, beyond {MAX_STEPS:,}')
+        raise UserError(f'{epochs}={config.epochs} with batch_size={config.batch_size} are {steps:,} steps, beyond {MAX_STEPS:,}')
     return steps
 
 

@@ -153,6 +153,8 @@ class Method(Protocol):
     attribute_decode(params, mutables, z, attribute) -> [B, ...]    x given z and the level [B] of its ordered attribute
     streams: tuple of names                                   `STREAMS` of a method that trains on batches of both; without it,
                                                               batches are flat
+    active_above: float                                       what a unit of the code exceeds, in size, where it counts as active;
+                                                              0 without it
     encoder_groups, decoder_groups: tuples of names           the groups behind encode and decode, where they are not 'encoder'
                                                               and 'decoder'
     """

@@ -175,6 +175,8 @@ def _parse(argv: list[str]) -> list[str]:
         sys.exit(0)
     except Exception as error:  # a config is a program: it can fail in any way
         kind = '' if isinstance(error, AttributeError | KeyError) else f'{type(error).__name__}: '
+        if isinstance(error, KeyError) and one_line(error).isidentifier():  # an override in a section that is not there
+            raise UserError(f'in the config or its overrides: there is no {one_line(error)!r}') from None
         if "no attribute 'get_config'" in str(error):
             raise UserError(f'the file of --config has no get_config(), so it is no experiment; {there_are()}') from None
         raise UserError(f'in the config or its overrides: {kind}{one_line(error)}') from None
@@ -195,7 +197,7 @@ def describe(error: BaseException) -> tuple[str, int] | None:
         full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
         return ('the disk is full; free some space and start the same command again. ' if full else '') + one_line(error), 1
     if isinstance(error, MemoryError) or 'RESOURCE_EXHAUSTED' in str(error):
-        return f'out of memory; try a smaller batch_size or model. {one_line(error)[:200]}', 1
+        return f'out of memory; try a smaller batch_size, model or --num. {one_line(error)[:200]}', 1
     return None
 
 

@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+from collections.abc import Iterator
 
 from tests.flags import QUICK, TWO_DEVICES
 
@@ -13,6 +14,14 @@ import pytest
 
 jax.config.update('jax_numpy_rank_promotion', 'raise')
 jax.config.update('jax_debug_key_reuse', True)
+
+
+@pytest.fixture(scope='session', autouse=True)
+def _programs_are_kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    from tests.support import compilation_cache_in
+
+    with compilation_cache_in(str(tmp_path_factory.mktemp('programs')), optimised=False):
+        yield
 
 
 def _mnist_raw_dir() -> pathlib.Path | None:

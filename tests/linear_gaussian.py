@@ -41,10 +41,15 @@ def linear_gaussian(num_dimensions: int = 6, num_latents: int = 3):
 
 def simulate(method: LinearGaussian, params, num: int):
     """x [num, D] and the codes [num, d] that they were drawn from."""
-    z_key, x_key = jax.random.split(jax.random.key(7))
-    z = method.sample_prior(params, {}, z_key, num)
-    mean = z @ params['W'].T + params['b'][None]
-    return normal.sample(x_key, mean, jnp.full_like(mean, method.log_variance)), z
+
+    @jax.jit
+    def draw(key):
+        z_key, x_key = jax.random.split(key)
+        z = method.sample_prior(params, {}, z_key, num)
+        mean = z @ params['W'].T + params['b'][None]
+        return normal.sample(x_key, mean, jnp.full_like(mean, method.log_variance)), z
+
+    return draw(jax.random.key(7))
 
 
 def exact_log_prob(method: LinearGaussian, params, x) -> np.ndarray:

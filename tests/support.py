@@ -3,7 +3,7 @@
 import contextlib
 import dataclasses
 import functools
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import jax
@@ -33,7 +33,7 @@ def compilation_cache_in(folder: str, optimised: bool = True) -> Iterator[None]:
         'jax_persistent_cache_min_entry_size_bytes': -1,
         'jax_disable_most_optimizations': not optimised,
     }
-    before = {name: getattr(jax.config, name, False) for name in settings}
+    before = {name: jax.config.values[name] for name in settings}
     for name, value in settings.items():
         jax.config.update(name, value)
     compilation_cache.reset_cache()
@@ -55,6 +55,11 @@ def compilations() -> Iterator[list[str]]:
     jax.monitoring.register_event_duration_secs_listener(listen)
     yield names
     jax.monitoring.unregister_event_duration_listener(listen)
+
+
+def at_once(function: Callable[..., Any], *arguments: Any) -> Any:
+    """`function` of `arguments` as one program, on the host: op by op, each operation and shape is a program to compile."""
+    return jax.device_get(jax.jit(function)(*arguments))
 
 
 @functools.lru_cache

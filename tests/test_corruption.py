@@ -1,5 +1,6 @@
 """Corruption: exactly the share that was asked for, at places that are uniform, with the noise that was named."""
 
+import functools
 import itertools
 
 import jax
@@ -78,9 +79,34 @@ def test_salt_and_pepper_of_a_config_takes_its_values_from_the_data_or_the_range
         ({'kind': 'gaussian', 'level': -0.1}, 'corruption.level=-0.1 must be at least 0$'),
         ({'kind': 'salt_and_pepper'}, 'patches data does not lie in .* needs corruption.range'),
         ({'kind': 'salt_and_pepper', 'range': (1.0, -1.0)}, 'corruption.range=.* must be .lowest, highest.'),
+        ({'kind': 'salt_and_pepper', 'range': (0.0, 1.0, 2.0)}, 'corruption.range=.* must be .lowest, highest.'),
+        ({'kind': 'salt_and_pepper', 'range': ('a', 1)}, r"corruption.range=\('a', 1\) must be .* two finite numbers"),
+        ({'kind': 'salt_and_pepper', 'range': ('a', 'b')}, r"corruption.range=\('a', 'b'\) must be .* two finite numbers"),
+        ({'kind': 'salt_and_pepper', 'range': (0.0, float('inf'))}, r'corruption.range=\(0.0, inf\) must be .* finite numbers'),
     ],
 )
 def test_corruptions_that_cannot_be(changes, message):
     config = ConfigDict({**corruption.default_config(), **changes})
     with pytest.raises(UserError, match=message):
         corruption.from_config(config, DataSpec('patches', (12, 12, 1), 'standardise'))
+
+
+@pytest.mark.parametrize('kind', corruption.KINDS)
+def test_a_level_of_zero_that_is_known_draws_nothing(kind):
+    x, corrupt = jnp.asarray(scaled('test')[:3]), corruption.KINDS[kind]
+    noisy, corrupted = corrupt(jax.random.key(0), x, 0.0)
+    assert noisy is x
+    assert np.all(corrupted) if kind == 'gaussian' else not np.any(corrupted)
+    for level in (0.0, 0.5):
+        traced = jax.make_jaxpr(functools.partial(corrupt, level=level))(jax.random.key(0), x)
+        assert ('random_bits' in str(traced)) == (level > 0)
+
+
+@pytest.mark.parametrize(('level', 'fits'), [(0.005, False), (1 / 64, True), (0.0, True)])
+def test_a_share_of_less_than_one_input_is_refused(level, fits):
+    config = corruption.default_config('masking', level)
+    if fits:
+        assert corruption.from_config(config, digits().spec) is corruption.masking
+        return
+    with pytest.raises(UserError, match=r'^corruption\.level=0\.005 of 64 inputs rounds to none; give 0, or at least 1/64$'):
+        corruption.from_config(config, digits().spec)

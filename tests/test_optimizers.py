@@ -175,6 +175,11 @@ def test_numbers_that_cannot_be(changes):
         optimizers.num_steps(config(**{'epochs': 1, 'batch_size': 10, **changes}), spec())
 
 
+def test_epochs_of_a_section_are_told_by_their_full_name():
+    with pytest.raises(UserError, match=r'^finetune\.epochs=0 must lie between 1 and'):
+        optimizers.num_steps(config(epochs=0, batch_size=10), spec(), 'finetune')
+
+
 def test_steps_beyond_what_an_int32_counts_are_refused():
     assert optimizers.num_steps(config(epochs=1_000_000, batch_size=1), spec(2147)) == 2_147_000_000
     with pytest.raises(UserError, match=r'epochs=1000000 with batch_size=1 are 2,148,000,000 steps, beyond 2,147,483,647'):

@@ -7,13 +7,7 @@ import pytest
 
 from aejax.preprocessing import prepare, to_model_space
 from aejax.types import PREPROCESSING, DataSpec
-from tests.support import compilation_cache_in, digits
-
-
-@pytest.fixture(scope='module', autouse=True)
-def _programs_are_kept(tmp_path_factory):
-    with compilation_cache_in(str(tmp_path_factory.mktemp('programs')), optimised=False):
-        yield
+from tests.support import digits
 
 
 def spec(preprocessing):

@@ -4,7 +4,6 @@ import pathlib
 import re
 import sys
 import types
-from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -12,15 +11,8 @@ import pytest
 import aejax
 from aejax.methods.ae import AE
 from experiments import benchmark
-from tests.support import compilation_cache_in
 
 README = pathlib.Path(__file__).parents[1] / 'README.md'
-
-
-@pytest.fixture(scope='module', autouse=True)
-def _programs_are_kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    with compilation_cache_in(str(tmp_path_factory.mktemp('programs')), optimised=False):
-        yield
 
 
 def python_blocks() -> list[str]:

@@ -8,7 +8,7 @@ import chex
 import jax
 import jax.numpy as jnp
 
-from aejax.distributions.reduction import sum_per_example
+from aejax.distributions.reduction import rows, sum_per_example
 from aejax.types import Array, Key
 
 
@@ -45,7 +45,7 @@ def log_prob(x: Array, logits: Array) -> Array:
     """
     chex.assert_equal_shape([x, logits])
     # As rows of numbers: over [B, height, width, 1] XLA's loops on a CPU end in an axis of one number and take ten times as long.
-    x, logits = (values.reshape(values.shape[0], -1) for values in (x, logits))
+    x, logits = rows(x), rows(logits)
     return sum_per_example(x * logits - softplus(logits))
 
 

@@ -146,7 +146,13 @@ def _log_weights(params: Params, visible: rbm.Visible, over_hidden: bool, num: i
 
 
 def inverse_temperatures(num: int = 14_500) -> np.ndarray:
-    """beta from 0 to 1, [num]: of each 29, 1 below 0.5, 8 from there to 0.9 and 20 above: the paper's 500, 4,000 and 10,000."""
+    """beta from 0 to 1, [num]: of each 29, 1 below 0.5, 8 from there to 0.9 and 20 above: the paper's 500, 4,000 and 10,000.
+
+    Raises:
+        ValueError: fewer than 29 leave none below 0.5, and the first has to be 0.
+    """
+    if num < 29:
+        raise ValueError(f'num={num} inverse temperatures are too few for these shares: give at least 29, or betas of your own')
     low, middle = num // 29, 8 * num // 29
     spans = ((0.0, 0.5, low, False), (0.5, 0.9, middle, False), (0.9, 1.0, num - low - middle, True))
     return np.concatenate([np.linspace(start, end, count, endpoint=last) for start, end, count, last in spans])
@@ -171,8 +177,10 @@ def ais(
         visible: family of the visible units.
 
     Raises:
-        ValueError: betas do not rise from 0 to 1.
+        ValueError: betas do not rise from 0 to 1, or there is no chain.
     """
+    if num_chains < 1:
+        raise ValueError(f'num_chains={num_chains} must be at least 1')
     ladder, base = _checked(betas), jnp.asarray(base_bias, jnp.float32)
     base_key, chain_key = jax.random.split(key)
     v = visible.sample(base_key, jnp.broadcast_to(base[None, :], (num_chains, len(base))))
@@ -199,8 +207,10 @@ def reverse_ais(
         visible: family of the visible units.
 
     Raises:
-        ValueError: betas do not rise from 0 to 1.
+        ValueError: betas do not rise from 0 to 1, or there is no sample.
     """
+    if not np.size(samples):
+        raise ValueError('samples are empty: a chain begins at each')
     ladder, base = _checked(betas)[::-1].copy(), jnp.asarray(base_bias, jnp.float32)
     ratios = _annealed(params, base, key, jnp.asarray(samples), jnp.asarray(ladder, jnp.float32), visible)
     inverse = _estimate(np.asarray(ratios, np.float64) - _base_log_z(params, base, visible))
@@ -209,8 +219,8 @@ def reverse_ais(
 
 def _checked(betas: ArrayLike | None) -> np.ndarray:
     ladder = inverse_temperatures() if betas is None else np.asarray(betas, np.float64)
-    if ladder[0] != 0 or ladder[-1] != 1 or np.any(np.diff(ladder) <= 0):
-        raise ValueError(f'betas must rise from 0 to 1, not from {ladder[0]} to {ladder[-1]}')
+    if ladder.ndim != 1 or len(ladder) < 2 or ladder[0] != 0 or ladder[-1] != 1 or np.any(np.diff(ladder) <= 0):
+        raise ValueError(f'betas must rise from 0 to 1, and are {ladder[:3].tolist()}' + ', ...' * (ladder.size > 3))
     return ladder
 
 

@@ -4,7 +4,7 @@ import chex
 import jax.numpy as jnp
 
 from aejax.distributions import bernoulli
-from aejax.distributions.reduction import sum_per_example
+from aejax.distributions.reduction import rows, sum_per_example
 from aejax.types import Array
 
 
@@ -26,7 +26,7 @@ def squared_error(x: Array, mean: Array) -> Array:
         AssertionError: the shapes differ.
     """
     chex.assert_equal_shape([x, mean])
-    return sum_per_example(jnp.square(x - mean))
+    return sum_per_example(jnp.square(rows(x) - rows(mean)))
 
 
 def cross_entropy(x: Array, logits: Array) -> Array:

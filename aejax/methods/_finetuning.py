@@ -24,7 +24,7 @@ from aejax.types import Array, Batch, Context, DataSpec, Key, LossOutput, Method
 
 TARGETS = ('none', 'classify', 'probe', 'reconstruct')
 STAGE = 'finetune'
-KEPT = ('encode', 'filters', 'hparams')
+KEPT = ('encode', 'filters', 'hparams', 'active_above')
 """What a method still has when its encoder was moved by labels."""
 # Folded into the key of `init` for the classifier; the method takes the key as it is, so that it begins as it does alone.
 _CLASSIFIER = 2**30
@@ -124,8 +124,9 @@ class Unrolled(_Extended):
     @functools.cached_property
     def stages(self) -> tuple[Stage, ...]:
         """Those of the method, then 'finetune'."""
-        groups = (*self.encoder_groups, *getattr(self.base, 'decoder_groups', ('decoder',)))
-        return self._with_stage(Phase('reconstruct', self.reconstruct_loss, groups, self.optimizer))
+        # Once each: an RBM has one group for both ways.
+        groups = dict.fromkeys((*self.encoder_groups, *getattr(self.base, 'decoder_groups', ('decoder',))))
+        return self._with_stage(Phase('reconstruct', self.reconstruct_loss, tuple(groups), self.optimizer))
 
     def reconstruct_loss(self, params: Params, mutables: Mutables, batch: Batch, context: Context) -> LossOutput:
         """Mean over the batch of L(x, g(h(x))) through all layers."""
@@ -145,7 +146,7 @@ def finetuned(method: Method, config: ConfigDict, spec: DataSpec) -> Method:
         return method
     if section.target not in TARGETS:
         raise UserError(f'finetune.target is {section.target!r}; choose one of {", ".join(TARGETS)}')
-    num_steps = optimizers.num_steps(ConfigDict({'epochs': section.epochs, 'batch_size': config.batch_size}), spec)
+    num_steps = optimizers.num_steps(ConfigDict({'epochs': section.epochs, 'batch_size': config.batch_size}), spec, 'finetune')
     optimizer = optimizers.from_config(section.optimizer, num_steps, 'finetune.optimizer')
     needed = ('encode', 'decoding_errors', 'loss_name') if section.target == 'reconstruct' else ('encode',)
     if missing := [name for name in needed if not hasattr(method, name)]:

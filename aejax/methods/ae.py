@@ -50,6 +50,11 @@ class AE(Coding):
         """The loss's own reconstruction term."""
         return self.loss_name, 'min'
 
+    @property
+    def active_above(self) -> float:
+        """Units of a sigmoid are never 0, and count as active above one half."""
+        return 0.5 if self.model.encoder.output_activation == 'sigmoid' else 0.0
+
     def init(self, key: Key, batch: Batch) -> tuple[Params, Mutables]:
         """Random kernels (Glorot-uniform in perceptrons, He-normal in convolutions), zero biases; no mutables."""
         return self.model.init(key, batch['x']), {}

@@ -18,6 +18,7 @@ from ml_collections import ConfigDict
 
 from aejax import corruption
 from aejax.corruption import Corrupt
+from aejax.distributions.reduction import rows
 from aejax.losses.denoising import cross_entropies, emphasised, squared_errors
 from aejax.losses.reconstruction import squared_error
 from aejax.methods.ae import AE, parts
@@ -27,7 +28,7 @@ from aejax.types import Array, Batch, Context, DataSpec, Key, LossOutput, Mutabl
 
 @dataclasses.dataclass(frozen=True)
 class DAE(AE):
-    """See the module; `hparams` has 'corruption_level', which an ensemble may vary.
+    """See the module; `hparams` has 'corruption_level', which an ensemble may vary, only where it is not 0.
 
     Attributes:
         corruption: q(x~ given x).
@@ -51,12 +52,13 @@ class DAE(AE):
         return f'denoising_{self.loss_name}', 'min'
 
     def losses_per_input(self, x: Array, linear: Array) -> Array:
-        """L of each input by itself, [B, ...]."""
+        """L of each input by itself, [B, D]."""
+        x, linear = rows(x), rows(linear)
         if self.loss_name == 'cross_entropy':
             return cross_entropies(x, linear)
         return squared_errors(x, self.model.mean(linear))
 
-    def denoising_losses(self, params: Params, x: Array, key: Key, level: Array) -> tuple[Array, Array]:
+    def denoising_losses(self, params: Params, x: Array, key: Key, level: Array | float) -> tuple[Array, Array]:
         """With emphasis and without it, each [B]: the mean over L corrupted copies."""
 
         def of_one(key: Key) -> tuple[Array, Array]:
@@ -71,14 +73,14 @@ class DAE(AE):
 
     def loss(self, params: Params, mutables: Mutables, batch: Batch, context: Context) -> LossOutput:
         """Mean of L(x, g(h(x~))) over the batch, plus weight decay."""
-        level = context.hparams['corruption_level']
+        level = context.hparams.get('corruption_level', 0.0)
         weighed, plain = self.denoising_losses(params, batch['x'], context.key, level)
         return LossOutput(self.regularised(weighed, params, context), {f'denoising_{self.loss_name}': plain})
 
     def evaluate(self, params: Params, mutables: Mutables, batch: Batch, context: Context) -> Mapping[str, Array]:
         """Errors from x; 'denoising_...', from one x~, both against x; corrupted_squared_error = norm(x - x~)^2."""
         x = batch['x']
-        noisy, _ = self.corruption(context.key, x, context.hparams['corruption_level'])
+        noisy, _ = self.corruption(context.key, x, context.hparams.get('corruption_level', 0.0))
         clean = self.decoding_errors(params, mutables, x, self.encode(params, mutables, x))
         denoised = self.decoding_errors(params, mutables, x, self.encode(params, mutables, noisy))
         renamed = {f'denoising_{name}': error for name, error in denoised.items()}
@@ -86,19 +88,19 @@ class DAE(AE):
 
     def corrupt(self, params: Params, mutables: Mutables, key: Key, x: Array) -> Array:
         """x~ at the level of the config: what `denoise` is for."""
-        return self.corruption(key, x, self.hparams['corruption_level'])[0]
+        return self.corruption(key, x, self.hparams.get('corruption_level', 0.0))[0]
 
     def denoise(self, params: Params, mutables: Mutables, x: Array) -> Array:
         """g(h(x~)) of a corrupted x~."""
         return self.reconstruct(params, mutables, x)
 
 
-def check_emphasis(config: ConfigDict) -> None:
+def check_emphasis(config: ConfigDict, spec: DataSpec) -> None:
     """Raises UserError on a negative weight, or where no input is left that counts."""
-    emphasis, kind, level = config.emphasis, config.corruption.kind, config.corruption.level
+    emphasis, kind, level, size = config.emphasis, config.corruption.kind, config.corruption.level, math.prod(spec.shape)
     check_ranges(emphasis, {'corrupted': (0.0, math.inf), 'uncorrupted': (0.0, math.inf)}, 'emphasis')
-    counts = (emphasis.corrupted > 0 and (kind == 'gaussian' or level > 0), emphasis.uncorrupted > 0 and kind != 'gaussian')
-    if not any(counts):
+    num_corrupted = size if kind == 'gaussian' else corruption.num_chosen(level, size)
+    if not (emphasis.corrupted > 0 and num_corrupted > 0) and not (emphasis.uncorrupted > 0 and num_corrupted < size):
         raise UserError(
             f'emphasis.corrupted={emphasis.corrupted} and emphasis.uncorrupted={emphasis.uncorrupted} leave no input that counts '
             f'under {kind} corruption of level {level}'
@@ -114,7 +116,8 @@ def build(config: ConfigDict, spec: DataSpec) -> DAE:
     fields = parts(config, spec)
     corrupt = corruption.from_config(config.corruption, spec)
     check_ranges(config, {'num_corruptions': (1, math.inf)})
-    check_emphasis(config)
-    fields['hparams'] = {**fields['hparams'], 'corruption_level': config.corruption.level}
+    check_emphasis(config, spec)
+    if config.corruption.level:
+        fields['hparams'] = {**fields['hparams'], 'corruption_level': config.corruption.level}
     emphasis = (config.emphasis.corrupted, config.emphasis.uncorrupted)
     return DAE(**fields, corruption=corrupt, num_corruptions=config.num_corruptions, emphasis=emphasis)

@@ -44,6 +44,11 @@ class SparseAE(AE):
         phase = Phase('sparse', self.loss, ('encoder', 'decoder'), self.optimizer)
         return (Stage('train', (phase,), self.num_steps),)
 
+    @property
+    def active_above(self) -> float:
+        """Units of a k-sparse code are active where they were kept, whatever their activation."""
+        return 0.0 if self.kind == 'k_sparse' else super().active_above
+
     def num_kept_at(self, step: Array) -> Array:
         """How many units of a k-sparse code are kept at a step of training."""
         first, last, _ = self.num_kept

@@ -99,6 +99,11 @@ class StackedAE:
         return self.loss_name, 'min'
 
     @property
+    def active_above(self) -> float:
+        """That of the top layer."""
+        return getattr(self.layers[-1], 'active_above', 0.0)
+
+    @property
     def encoder_groups(self) -> tuple[str, ...]:
         """Of all layers."""
         return self._groups('encoder')
@@ -162,7 +167,7 @@ class StackedAE:
 
 
 class ProbabilisticStack(StackedAE):
-    """A stack whose codes are probabilities, so that hidden layers can be drawn."""
+    """A stack whose layers give probabilities both ways, of their codes and of those below them, so that they can be drawn."""
 
     def regenerate(self, params: Params, mutables: Mutables, key: Key, x: Array) -> Array:
         """Up to the top code of x and down again with every hidden layer a Bernoulli draw: variations of x, [B, ...].
@@ -182,31 +187,70 @@ def gives_probabilities(layer: ConfigDict) -> bool:
     return layer.model.get('latent_activation', 'sigmoid') == 'sigmoid'
 
 
-def layer_configs(config: ConfigDict) -> list[ConfigDict]:
-    """One complete config a layer: `config.layer` with its width, epochs, learning rate and corruption level filled in.
+def returns_probabilities(layer: ConfigDict) -> bool:
+    """Whether what a layer makes of its code lies in [0, 1]: a sigmoid's output, or the mean of an RBM's binary units."""
+    return layer.model.get('output') == 'sigmoid' or layer.model.get('visible') == 'binary'
+
+
+LISTS = {
+    'layer_epochs': 'epochs',
+    'layer_learning_rates': 'optimizer.learning_rate',
+    'layer_corruption_levels': 'corruption.level',
+}
+"""What has one entry a layer, by the key of a layer's config that it sets."""
+
+
+def changes_by_layer(config: ConfigDict) -> list[dict[str, tuple[str, Any]]]:
+    """{key of a layer's config: (what of `config` sets it, value)} of every layer; `layer_overrides` come last.
 
     Raises:
-        UserError: where `layer_epochs` or another list by layer does not have one entry for each of `widths`.
+        UserError: where a list does not have one entry for each of `widths`, or an override is of a layer that is not there.
     """
-    given = {name: tuple(config[name]) for name in ('layer_epochs', 'layer_learning_rates', 'layer_corruption_levels')}
-    for name, values in given.items():
-        if len(values) not in (0, len(config.widths)):
-            raise UserError(f'{name} has {len(values)} entries for {len(config.widths)} layers; give one for each, or none')
+    changes: list[dict[str, tuple[str, Any]]] = [{} for _ in config.widths]
+    for name, key in LISTS.items():
+        values = tuple(config[name])
+        if len(values) not in (0, len(changes)):
+            raise UserError(f'{name} has {len(values)} entries for {len(changes)} layers; give one for each, or none')
+        for k, value in enumerate(values):
+            changes[k][key] = name, value
+    for override in config.get('layer_overrides', ()):
+        given = isinstance(override, tuple | list) and len(override) == 2 and isinstance(override[0], str)
+        layer, _, key = override[0].partition('.') if given else ('', '', '')
+        known = {_prefix(k)[:-1]: k for k in range(len(changes))}
+        if layer not in known or not key:
+            raise UserError(f"layer_overrides: {override!r} is not ('LAYER.KEY', value) with LAYER one of {', '.join(known)}")
+        changes[known[layer]][key] = f'layer_overrides: {layer}', override[1]
+    return changes
+
+
+def change(layer: ConfigDict, key: str, told: str, value: Any) -> None:
+    """Sets the value at a dotted key of a layer's config; UserError, with `told`, where it has none or one of another type."""
+    try:
+        layer.update_from_flattened_dict({key: value})
+    except (KeyError, AttributeError):
+        raise UserError(f'{told} sets {key}, which a layer of method {layer.method!r} does not have') from None
+    except (TypeError, ValueError):
+        raise UserError(f'{told} sets {key} to {value!r}, which is of another type') from None
+
+
+def layer_configs(config: ConfigDict) -> list[ConfigDict]:
+    """One complete config a layer: `config.layer` with its width, optimiser and epochs, and what is changed in that layer.
+
+    Raises:
+        UserError: as from `changes_by_layer`, or where a layer has no such key.
+    """
     configs = []
-    for k, width in enumerate(config.widths):
+    for width, changes in zip(config.widths, changes_by_layer(config), strict=True):
         layer = config.layer.copy_and_resolve_references()
         with layer.unlocked():
-            layer.batch_size, layer.epochs = config.batch_size, max(1, config.epochs)
-            layer.optimizer = config.optimizer.copy_and_resolve_references()
-            if k == 0:
-                layer.update(config.first_layer)
-        layer.model.latents = width
-        if given['layer_epochs']:
-            layer.epochs = given['layer_epochs'][k]
-        if given['layer_learning_rates']:
-            layer.optimizer.learning_rate = given['layer_learning_rates'][k]
-        if given['layer_corruption_levels']:
-            layer.corruption.level = given['layer_corruption_levels'][k]
+            layer.epochs, layer.optimizer = max(1, config.epochs), config.optimizer.copy_and_resolve_references()
+            layer.model.latents = width
+        layer.lock()
+        for key, (told, value) in changes.items():
+            change(layer, key, told, value)
+        with layer.unlocked():
+            # That of the whole run: it is not a layer's to change.
+            layer.batch_size = config.batch_size
         configs.append(layer)
     return configs
 
@@ -230,12 +274,14 @@ def build(config: ConfigDict, spec: DataSpec) -> StackedAE:
     if not config.epochs and (finetune is None or finetune.target == 'none'):
         raise UserError("epochs=0 leaves nothing to train: set finetune.target='classify', or epochs to 1 or more")
     layers: list[Any] = []
-    layer_spec = spec
-    for layer in layer_configs(config):
+    layer_spec, configs = spec, layer_configs(config)
+    for layer in configs:
         layers.append(methods.build(layer, layer_spec))
         kind = 'scale' if gives_probabilities(layer) else 'standardise'
         layer_spec = dataclasses.replace(spec, shape=(layer.model.latents,), preprocessing=kind)
     check_layers(config, layers)
     hparams = {name: value for k, layer in enumerate(layers) for name, value in named(layer.hparams, k).items()}
-    made = ProbabilisticStack if layer_spec.is_unit_interval else StackedAE
+    # What a layer returns lies in [0, 1] only where the codes below it do: build refuses any other.
+    can_be_drawn = gives_probabilities(configs[-1]) and all(map(returns_probabilities, configs[1:]))
+    made = ProbabilisticStack if can_be_drawn else StackedAE
     return made(tuple(layers), config.epochs > 0, hparams)

@@ -1,4 +1,4 @@
-"""What a method's codes look like over a whole split: how sparse, how many units dead, saturated, or without a word to say."""
+"""What a method's codes look like over a split: how sparse, how many units dead or saturated, how far they move with x."""
 
 from collections.abc import Callable
 from typing import Any
@@ -12,12 +12,18 @@ from aejax.data import Dataset
 from aejax.evaluation.activations import activation_statistics
 from aejax.evaluation.active_units import active_units
 from aejax.evaluation.importance_sampling import proposal
+from aejax.evaluation.jacobian import CHUNK, frobenius_norms
+from aejax.evaluation.spread import spread
 from aejax.evaluation.summary import summarise
-from aejax.types import Array, Key, Method, TrainState
+from aejax.types import Array, Key, Method, Mutables, Params, TrainState
 
 BATCH_SIZE = 500
 NUM_SAMPLES = 50
 """Of each half, where the mean of the posterior is known by its samples only."""
+NUM_JACOBIANS = 100
+"""Examples: one costs as many passes as the smaller of input and code has numbers."""
+LARGEST_CHUNK = 25_000_000
+"""Numbers of the Jacobians that are held at once, 100 MB."""
 
 
 def encode_split(method: Any, dataset: Dataset, state: TrainState, split: str) -> np.ndarray:
@@ -42,20 +48,34 @@ def over_split(
 def code_figures(method: Method, dataset: Dataset, state: TrainState, split: str) -> dict[str, dict[str, Any]]:
     """{'mean', 'standard_error', 'n'} of each of the `activation_statistics`; {} of a method without an encoder.
 
-    A unit of a code in (0, 1), that of a sigmoid, counts as active above one half, any other where it is not 0. Where codes have
-    a posterior there is 'active_latents' too, the share of `active_units`.
+    A unit counts as active above the method's `active_above`, one half for a sigmoid, without it where it is not 0. Where codes
+    have a posterior there is 'active_latents' too, the share of `active_units`; 'jacobian_norm' is that of `jacobian_norms`.
     """
     if not hasattr(method, 'encode'):
         return {}
     codes = encode_split(method, dataset, state, split)
-    # Units that are exactly 0 were cut off, by a ReLU or for sparsity: no sigmoid of a trained encoder is.
-    is_sigmoid = codes.max() <= 1 and np.mean(codes <= 0) < 1e-3
-    found = activation_statistics(codes, threshold=0.5 if is_sigmoid else 0.0).summary()
+    found = activation_statistics(codes, threshold=getattr(method, 'active_above', 0.0)).summary()
+    found['jacobian_norm'] = summarise(jacobian_norms(method, dataset, state, split))
     if hasattr(method, 'posterior'):
         return {'active_latents': summarise(active_units(codes)), **found}
     if hasattr(method, 'propose'):
         return {'active_latents': summarise(active_units(*_sampled_means(method, dataset, state, split))), **found}
     return found
+
+
+def jacobian_norms(method: Any, dataset: Dataset, state: TrainState, split: str) -> np.ndarray:
+    """norm(J_h(x))_F of the encoder at examples from all over a split, [NUM_JACOBIANS] or all of a split that has fewer."""
+    x = dataset.split(split)['x']
+    inputs = preprocessing.to_model_space(jnp.asarray(x[spread(len(x), NUM_JACOBIANS)]), dataset.spec, jax.random.key(2))
+
+    def norms(params: Params, mutables: Mutables, x: Array) -> Array:
+        def encode(x: Array) -> Array:
+            return method.encode(params, mutables, x)
+
+        size = x[0].size * jax.eval_shape(encode, x[:1]).size
+        return frobenius_norms(encode, x, chunk=max(1, min(CHUNK, LARGEST_CHUNK // size)))
+
+    return np.asarray(jax.jit(norms)(state.params, state.mutables, inputs))
 
 
 def _sampled_means(method: Any, dataset: Dataset, state: TrainState, split: str) -> tuple[np.ndarray, np.ndarray]:

@@ -5,7 +5,10 @@ from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any, Protocol, Self
 
-from aejax.rows import SPEED, metrics_of
+from aejax.rows import SPEED
+
+ERRORS = ('error', 'cross_entropy', 'nll')
+"""How the names of errors end."""
 
 
 class Console(Protocol):
@@ -28,17 +31,30 @@ class Console(Protocol):
         ...
 
     def interval(self, row: Mapping[str, Any], validation: Mapping[str, Any], total_steps: int) -> None:
-        """A logging interval ended with these rows."""
+        """A logging interval ended with this row of training; `validation` holds what is shown of the other."""
         ...
+
+
+def telling(selection: str, row: Mapping[str, Any], validation: Mapping[str, Any]) -> dict[str, Any]:
+    """Of the validation metrics the two that a stage is watched by: what chooses the best, then the error that is trained on.
+
+    Args:
+        selection: the metric of `Method.selection`.
+        row: of training; a metric in it, 'phase/metric', belongs to the stage.
+        validation: the metrics, or their row.
+    """
+    trained = {name.rpartition('/')[2] for name in row if '/' in name}
+    errors = [name for name in validation if name in trained and name.endswith(ERRORS)]
+    return {name: validation[name] for name in list(dict.fromkeys([selection, *errors]))[:2] if name in validation}
 
 
 def summary_of(row: Mapping[str, Any], validation: Mapping[str, Any]) -> str:
     """'reconstruction/loss 21.88  | validation squared_error 2.53  | 31,000 examples/s'."""
     losses = [f'{name} {value:.5g}' for name, value in row.items() if name.endswith('/loss')]
-    checks = [f'{name} {value:.5g}' for name, value in metrics_of(validation).items()]
+    checks = [f'{name} {value:.5g}' for name, value in validation.items()]
     text = '  '.join(losses)
     if checks:
-        text += f'  | validation {"  ".join(checks[:2])}'
+        text += f'  | validation {"  ".join(checks)}'
     if SPEED in row:
         text += f'  | {row[SPEED]:,.0f} examples/s'
     return text

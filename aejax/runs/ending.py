@@ -29,8 +29,13 @@ EVALUATION_SEED = 2_024
 
 
 def final_figures(method: Method, dataset: Dataset, state: TrainState, split: str) -> dict[str, dict[str, Any]]:
-    """{'mean', 'standard_error', 'n'} of every metric of the method over a whole split, and of its clusters where it has any."""
+    """{'mean', 'standard_error', 'n'} of every metric of the method over a whole split, and of its clusters where it has any.
+
+    Of an encoder that labels moved, those of the classifier alone: the decoder was trained with another.
+    """
     values = make_evaluator(method, dataset.spec, dataset.split(split), seed=EVALUATION_SEED)(state)
+    if getattr(method, 'moves_encoder', False):
+        values = {name: value for name, value in values.items() if name.startswith('classification_')}
     return {**{name: summarise(value) for name, value in values.items()}, **cluster_figures(method, dataset, state, split)}
 
 

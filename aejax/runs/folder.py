@@ -28,10 +28,11 @@ def plain(config: ConfigDict) -> dict[str, Any]:
 
 
 def differences(stored: Mapping[str, Any], given: Mapping[str, Any]) -> list[str]:
-    """'key: stored -> given' for every entry that is not the same."""
+    """'key: stored -> given' for every entry that is not the same; another method, from which the others follow, first."""
     old, new = flatten(stored), flatten(given)
     missing = object()
-    changed = [key for key in sorted({*old, *new}) if old.get(key, missing) != new.get(key, missing)]
+    keys = sorted({*old, *new}, key=lambda key: (key != 'method', key))
+    changed = [key for key in keys if old.get(key, missing) != new.get(key, missing)]
     return [f'{key}: {old.get(key, "absent")!r} -> {new.get(key, "absent")!r}' for key in changed]
 
 

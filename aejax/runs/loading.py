@@ -14,7 +14,7 @@ from ml_collections import ConfigDict
 from aejax import methods
 from aejax.runs import folder as folders
 from aejax.runs.folder import CHECKPOINTS, PROVENANCE, SUMMARY
-from aejax.runs.setup import complete
+from aejax.runs.setup import complete, machine_memory, num_bytes
 from aejax.training import loop
 from aejax.training import state as states
 from aejax.training.checkpoint import Checkpoints, stored_steps
@@ -59,10 +59,9 @@ def spec_of(description: Any) -> DataSpec:
             num_examples=description['sizes']['train'],
             num_levels=description.get('num_levels', 0),
         )
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError):
         raise UserError(
-            f'{PROVENANCE} is lost, or does not say what data the run was trained on ({error}); '
-            'the command that trained it writes it again'
+            f'{PROVENANCE} is lost, or does not say what data the run was trained on; the command that trained it writes it again'
         ) from None
 
 
@@ -88,7 +87,11 @@ class Model:
         if not hasattr(self.method, capability):
             there = [name for name in CAPABILITIES if hasattr(self.method, name)]
             raise UserError(f'a {self.config.method} cannot {capability}: it can {", ".join(there)}')
-        return np.asarray(self._compiled(capability)(self.state.params, self.state.mutables, *arguments))
+        function, given = self._compiled(capability), (self.state.params, self.state.mutables, *arguments)
+        if (size := num_bytes(function.eval_shape(*given))) > (memory := machine_memory()):
+            raise UserError(f'that is {size / 2**30:,.0f} GiB, and this machine has {memory / 2**30:,.0f} GiB: ask for less')
+        # Waited for first: numpy ends the process where what it is to look at could not be computed for lack of memory.
+        return np.asarray(jax.block_until_ready(function(*given)))
 
     @functools.cache  # noqa: B019 (a model is few and lives as long as its compiled functions)
     def _compiled(self, capability: str) -> Any:
@@ -106,7 +109,7 @@ class Model:
 
     def decode(self, z: Any) -> np.ndarray:
         """Outputs [n, ...] for codes z [n, d]."""
-        return self._call('decode', jax.numpy.asarray(z, jax.numpy.float32))
+        return self._call('decode', self._codes(z, 'encode'))
 
     def reconstruct(self, x: Any) -> np.ndarray:
         """What comes back for x [n, ...]."""
@@ -126,7 +129,7 @@ class Model:
 
     def conditional_decode(self, z: Any, label: Any) -> np.ndarray:
         """Outputs [n, ...] for codes z [n, d] and classes label [n]."""
-        return self._call('conditional_decode', jax.numpy.asarray(z, jax.numpy.float32), self._labels(label))
+        return self._call('conditional_decode', self._codes(z, 'conditional_encode', np.zeros(1, np.int32)), self._labels(label))
 
     def conditional_sample(self, label: Any, seed: int = 0) -> np.ndarray:
         """An example from the model for each class in label [n]."""
@@ -138,8 +141,21 @@ class Model:
             raise UserError(f'labels are whole numbers from 0 to {self.spec.num_classes - 1}, one an example: [n]')
         return jax.numpy.asarray(label, jax.numpy.int32)
 
+    def _codes(self, z: Any, encode: str, *label: np.ndarray) -> Any:
+        """z, held against what the method's own encoder would give, or its prior where it has none."""
+        method, known = self.method, (self.state.params, self.state.mutables)
+        if hasattr(method, encode):
+            code = jax.eval_shape(getattr(method, encode), *known, np.zeros((1, *self.spec.shape), np.float32), *label)
+        elif hasattr(method, 'sample_prior'):
+            code = jax.eval_shape(lambda key: method.sample_prior(*known, key, 1), jax.random.key(0))
+        else:
+            return jax.numpy.asarray(z, jax.numpy.float32)
+        if not np.size(z) or np.shape(z)[1:] != code.shape[1:]:
+            raise UserError(f'codes of this model are [n, {", ".join(map(str, code.shape[1:]))}], not {list(np.shape(z))}')
+        return jax.numpy.asarray(z, jax.numpy.float32)
+
     def _batch(self, x: Any) -> Any:
-        if np.shape(x)[1:] != self.spec.shape:
+        if not np.size(x) or np.shape(x)[1:] != self.spec.shape:
             raise UserError(f'this model takes [n, {", ".join(map(str, self.spec.shape))}], not {list(np.shape(x))}')
         if np.asarray(x).dtype == np.uint8:
             if not self.spec.is_unit_interval:

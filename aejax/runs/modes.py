@@ -36,12 +36,13 @@ def evaluate(workdir: pathlib.Path, split: str, checkpoint: str, where: Folders,
     samples = final_samples(model.method, dataset, model.state, split, model.config, EVALUATION_SEED, console.say)
     about = {'split': split, 'checkpoint': model.checkpoint, 'fingerprint': dataset.fingerprint}
     result = {**about, 'metrics': metrics, **likelihood, **samples}
-    write_json(workdir / f'evaluation-{split}.json', result)
     console.say(metrics_table(f'{split} metric', metrics))
     if likelihood:
         console.say('\n' + likelihood_table(split, likelihood['likelihood']))
     for text in sample_tables(split, samples):
         console.say('\n' + text)
+    # Last: what was computed is there to read even where it cannot be written.
+    console.say(f'\nwritten: {write_json(workdir / f"evaluation-{split}.json", result)}')
     return result
 
 

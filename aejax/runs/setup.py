@@ -32,10 +32,13 @@ class Folders:
 
 @contextlib.contextmanager
 def complete(config: ConfigDict) -> Iterator[None]:
-    """Raises UserError where the block asks `config` for a key that it does not have."""
+    """Raises UserError where the block asks `config` for a key that it does not have, or finds a value in a section's place."""
     try:
         yield
     except AttributeError as error:
+        if any(error.obj is value for value in flatten(config.to_dict()).values()):
+            message = f'the config holds {error.obj!r} where a section with the key {error.name!r} belongs'
+            raise UserError(message) from None
         # A ConfigDict tells of a missing key by an AttributeError around a KeyError; any other is a bug.
         if not (error.args and isinstance(error.args[0], KeyError)):
             raise
@@ -50,8 +53,8 @@ def check(config: ConfigDict) -> None:
         UserError: on the first that cannot be.
     """
     for name, value in flatten(config.to_dict()).items():
-        if isinstance(value, float) and not math.isfinite(value):
-            raise UserError(f'{name}={value} must be a finite number')
+        if not _holds_finite_numbers(value):
+            raise UserError(f'{name}={value} must be finite')
     for name in ('log_every', 'checkpoint_every'):
         if not 0 < getattr(config, name) <= 1e9:
             raise UserError(f'{name}={getattr(config, name)} must be a positive number of epochs')
@@ -64,6 +67,13 @@ def check(config: ConfigDict) -> None:
     num_importance_samples(config)
     sample_counts(config)
     make_placement(config.parallel, config.batch_size)
+
+
+def _holds_finite_numbers(value: Any) -> bool:
+    """Whether a setting is, or holds in its tuples, no float that is infinite or nan."""
+    if isinstance(value, list | tuple):
+        return all(map(_holds_finite_numbers, value))
+    return not isinstance(value, float) or math.isfinite(value)
 
 
 def load_data(config: ConfigDict, folders: Folders = Folders()) -> Dataset:
@@ -115,13 +125,14 @@ def check_memory(method: Method, source: Source, spec: DataSpec) -> None:
     Only their shapes are computed. Else the system ends the process without a word.
     """
     state = jax.eval_shape(lambda: loop.initial_state(method, source, spec, 0).replace(key=None))
-    size = _num_bytes(state) + _num_bytes(state.params)
+    size = num_bytes(state) + num_bytes(state.params)
     if size > (there := machine_memory()):
-        path, largest = max(jax.tree.leaves_with_path(state.params), key=lambda leaf: leaf[1].size)
+        path, largest = max(jax.tree.leaves_with_path({**state.params, **state.mutables}), key=lambda leaf: leaf[1].size)
         name = jax.tree_util.keystr(path, simple=True, separator='/')
+        setting = 'num_chains' if name.endswith('chain') else 'model.hidden or model.latents'
         raise UserError(
-            f'training needs {size / 2**30:,.0f} GiB, the largest layer is {name} {list(largest.shape)}, and this machine has '
-            f'{there / 2**30:,.0f} GiB: make model.hidden or model.latents smaller'
+            f'training needs {size / 2**30:,.0f} GiB, the largest array is {name} {list(largest.shape)}, and this machine has '
+            f'{there / 2**30:,.0f} GiB: make {setting} smaller'
         )
 
 
@@ -130,5 +141,6 @@ def machine_memory() -> int:
     return os.sysconf('SC_PHYS_PAGES') * os.sysconf('SC_PAGE_SIZE')
 
 
-def _num_bytes(tree: Any) -> int:
+def num_bytes(tree: Any) -> int:
+    """Of all arrays in `tree`, or of their shapes."""
     return sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(tree))

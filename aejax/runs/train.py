@@ -14,7 +14,7 @@ from aejax.rows import SPEED
 from aejax.runs import ending, opening, processes
 from aejax.runs import folder as folders
 from aejax.runs.board import Board, tensorboard
-from aejax.runs.console import Console, Quiet
+from aejax.runs.console import Console, Quiet, telling
 from aejax.runs.ending import EVALUATION_SEED
 from aejax.runs.folder import METRICS, TENSORBOARD
 from aejax.runs.interruption import Interrupted, Signalled, listening, raise_at_once
@@ -22,7 +22,7 @@ from aejax.runs.run import Run
 from aejax.runs.setup import Folders
 from aejax.training import loop
 from aejax.training.checkpoint import from_host, to_host
-from aejax.types import TrainState
+from aejax.types import Method, TrainState
 
 # What process 0 tells the others instead of the step to go on from (-1 where a run begins).
 FINISHED = -2
@@ -152,7 +152,10 @@ def _log(run: Run, interval: loop.Interval, values: Mapping[str, float], board: 
     run.rows += [row, check]
     board(row)
     board(check)
-    run.console.interval(row, check, run.total_steps)
+    # A classifier that is yet to be trained has nothing to say of the stages before it.
+    before_last = interval.stage != run.method.stages[-1].name
+    judged: Method = getattr(run.method, 'base', run.method) if before_last else run.method
+    run.console.interval(row, telling(judged.selection[0], row, check), run.total_steps)
 
 
 def _checkpoint_due(run: Run, interval: loop.Interval) -> bool:

@@ -24,6 +24,7 @@ from aejax.types import TrainState, UserError
 
 Warn = Callable[[str], None]
 DIGESTS = 'digests.json'
+MISFIT = 'config.json does not fit the checkpoint'
 
 
 def to_host(state: TrainState) -> dict[str, Any]:
@@ -74,6 +75,21 @@ def check_room(directory: pathlib.Path, fields: Mapping[str, Any]) -> None:
     needed = sum(leaf.nbytes for leaf in jax.tree.leaves(fields)) + 2**20
     if shutil.disk_usage(directory).free < needed:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(directory))
+
+
+def check_fit(folder: pathlib.Path, fields: Mapping[str, Any], template: Mapping[str, Any]) -> None:
+    """Raises UserError on the first array in `fields`, which `folder` holds, that has another shape or type than in `template`.
+
+    Orbax gives back what was stored, whatever the template's shapes.
+    """
+    for part in ('params', *fields):  # what the user set, before what follows from it
+        for (path, stored), wanted in zip(jax.tree.leaves_with_path(fields[part]), jax.tree.leaves(template[part]), strict=True):
+            if (stored.shape, stored.dtype) != (wanted.shape, wanted.dtype):
+                name = jax.tree_util.keystr(path, simple=True, separator='/')
+                raise UserError(
+                    f'{MISFIT} {folder}: {part}/{name} is {stored.dtype}{list(stored.shape)} there, '
+                    f'and by the config {wanted.dtype}{list(wanted.shape)}'
+                )
 
 
 @contextlib.contextmanager
@@ -199,17 +215,22 @@ class Checkpoints:
         """The checkpoint of `step`; `template` gives structure and shapes.
 
         Raises:
-            UserError: if it is incomplete, or its bytes are not those that were saved.
+            UserError: if it is incomplete, its bytes are not those that were saved, or it is the state of another model.
         """
         folder = self.directory / str(step)
         if wrong := damage(self.directory, step):
             raise UserError(wrong)
-        args = self._ocp.args.Composite(state=self._ocp.args.StandardRestore(to_host(template)))
+        wanted = to_host(template)
         try:
-            return from_host(self._manager.restore(step, args=args)['state'])
+            args = self._ocp.args.Composite(state=self._ocp.args.StandardRestore(wanted))
+            fields = self._manager.restore(step, args=args)['state']
         except Exception as error:  # Orbax and TensorStore raise whatever they meet in a damaged folder
-            reason = ' '.join(str(error).split())[:200]
-            raise UserError(f'checkpoint {folder} cannot be read ({type(error).__name__}: {reason})') from error
+            reason = f'{type(error).__name__}: {" ".join(str(error).split())[:200]}'
+            if str(step) in read_digests(self.directory):  # then its bytes are those that were saved
+                raise UserError(f'{MISFIT} {folder}: it is whole, but not of such a model ({reason})') from error
+            raise UserError(f'checkpoint {folder} cannot be read ({reason})') from error
+        check_fit(folder, fields, wanted)
+        return from_host(fields)
 
     def restore_last(self, template_at: Callable[[int], TrainState], warn: Warn) -> TrainState | None:
         """The newest checkpoint that can be read, None if there is none at all; damaged ones are reported and removed.

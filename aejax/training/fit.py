@@ -59,6 +59,10 @@ def fit(
         UserError: on settings that cannot be.
         NonFiniteError: when a metric of any member is not finite.
     """
+    if not 1 <= batch_size <= dataset.spec.num_examples:
+        raise UserError(f'batch_size={batch_size} must lie between 1 and the {dataset.spec.num_examples} training examples')
+    if seeds is not None and not len(seeds):
+        raise UserError('seeds is empty: give one for each member of the ensemble, or seed for a single run')
     if hparams and seeds is None:
         raise UserError('hparams has one value for each member of an ensemble: give seeds as well')
     if hasattr(method, 'streams') != bool(num_labelled):

@@ -66,7 +66,7 @@ def check_finite(metrics: Mapping[str, Any], stage: str, step: int) -> None:
             phase, metric = name.split('/', 1)
             raise NonFiniteError(
                 f'{metric} of phase {phase!r} in stage {stage!r} is {metrics[name]} in the interval that ends at step {step}: '
-                'training stopped; the last good checkpoint stays. Try a lower learning_rate, or clip_norm=1, of the optimizer '
+                'training stopped; checkpoints from before stay. Try a lower learning_rate, or clip_norm=1, of the optimizer '
                 '(optimizers.PHASE where phases have their own)',
                 row={'step': step, 'stage': stage, **metrics},
             )

@@ -45,15 +45,24 @@ def _spread_over_processes(leaf: Any, sharding: NamedSharding) -> Array:
     return jax.make_array_from_callback(host.shape, sharding, lambda index: host[index])
 
 
+@jax.jit
+def _copies(arrays: list[Array]) -> list[Array]:
+    return [jnp.copy(array) for array in arrays]
+
+
 def _copy_to(sharding: NamedSharding) -> Callable[[Any], Any]:
+    if not sharding.is_fully_addressable:
+        return lambda tree: jax.tree.map(lambda leaf: _spread_over_processes(leaf, sharding), tree)
+
     # The program donates its state. device_put shares the buffer of the device that holds an array already, whatever may_alias
     # says, and donation would then delete it under its owner (or twice, where two leaves are one array).
-    def copy(leaf: Any) -> Any:
-        if not sharding.is_fully_addressable:
-            return _spread_over_processes(leaf, sharding)
-        return jax.device_put(jnp.copy(leaf) if isinstance(leaf, jax.Array) else leaf, sharding, may_alias=False)
+    def copy(tree: Any) -> Any:
+        leaves, structure = jax.tree.flatten(tree)
+        copied = iter(_copies([leaf for leaf in leaves if isinstance(leaf, jax.Array)]))
+        own = [next(copied) if isinstance(leaf, jax.Array) else leaf for leaf in leaves]
+        return jax.device_put(jax.tree.unflatten(structure, own), sharding, may_alias=False)
 
-    return lambda tree: jax.tree.map(copy, tree)
+    return copy
 
 
 def _jit_placement(mesh: Mesh, members: bool) -> Placement:

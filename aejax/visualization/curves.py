@@ -73,6 +73,8 @@ def _key(split: str) -> Any:
 
 def _learning_panel(axes: 'Axes', group: Sequence[Curve], starts: Sequence[tuple[str, float]], position: str) -> None:
     """One metric: a line a split, broken where a stage ends."""
+    from matplotlib.ticker import MaxNLocator
+
     phase, _, metric = group[0].name.rpartition('/')
     style.quiet(axes, f'{metric.replace("_", " ")} ({phase})' if phase else metric.replace('_', ' '), x=position)
     for curve in group:
@@ -81,11 +83,13 @@ def _learning_panel(axes: 'Axes', group: Sequence[Curve], starts: Sequence[tuple
         stages = np.array(curve.stages)
         for stage in dict.fromkeys(curve.stages):
             axes.plot(curve.positions[stages == stage], _finite(curve.values[stages == stage]), **paint)
+    if np.ptp(axes.get_xlim()) > 4.0:  # on less, whole numbers leave no ticks
+        axes.xaxis.set_major_locator(MaxNLocator('auto', integer=True))
     values = np.concatenate([curve.values for curve in group])
     finite = values[np.isfinite(values)]
     if finite.size and finite.min() > 0.0 and finite.max() > 10.0 * finite.min():
         style.logarithmic(axes, finite.min(), finite.max())
-    _mark_stages(axes, [(name, start) for name, start in starts if any(name in curve.stages for curve in group)], len(starts) > 1)
+    _mark_stages(axes, [(name, start) for name, start in starts if any(name in curve.stages for curve in group)])
     _mark_broken(axes, group, position)
 
 
@@ -93,13 +97,15 @@ def _finite(values: np.ndarray) -> np.ndarray:
     return np.where(np.isfinite(values), values, np.nan)
 
 
-def _mark_stages(axes: 'Axes', starts: Sequence[tuple[str, float]], named: bool) -> None:
-    """A dotted line where each stage after the panel's first begins, and the stages' names where a run has several."""
+def _mark_stages(axes: 'Axes', starts: Sequence[tuple[str, float]]) -> None:
+    """A dotted line where each stage after the panel's first begins, and the stages' names where there are several."""
     text: dict[str, Any] = {'fontsize': style.SMALL - 1.0, 'color': style.MUTED, 'parse_math': False, 'clip_on': True}
-    for index, (stage, start) in enumerate(starts if named else ()):
+    left = axes.get_xlim()[0]
+    for index, (stage, start) in enumerate(starts if len(starts) > 1 else ()):
         if index:
             axes.axvline(start, color=style.MUTED, linewidth=0.8, linestyle=':')
-        axes.annotate(stage, (start, 1.0), (2, -2), xycoords=axes.get_xaxis_transform(), textcoords='offset points',
+        # The first begins at 0, and the axis where the first row is.
+        axes.annotate(stage, (max(start, left), 1.0), (2, -2), xycoords=axes.get_xaxis_transform(), textcoords='offset points',
                       va='top', rotation=90, **text)  # fmt: skip
 
 
@@ -167,9 +173,16 @@ def contraction_curve(
         _curve(axes, index, name, np.asarray(radii), np.asarray(mean), error)
     for index, (name, distance) in enumerate((marks or {}).items()):
         axes.axvline(distance, color=style.MUTED, linewidth=1.2, linestyle=(':', (0, (6, 2)))[index % 2], label=name)
-    axes.set_ylim(bottom=0.0)
+    # Room for the markers of a flat curve.
+    axes.set_ylim(bottom=0.0, top=max(axes.get_ylim()[1], 1.08 * _highest(contraction)))
     style.legend(figure, *axes.get_legend_handles_labels(), loc='outside upper left', ncols=3)
     return figure
+
+
+def _highest(curves: Mapping[str, tuple[ArrayLike, ArrayLike, ArrayLike | None]]) -> float:
+    """The largest value, one standard error included, that is finite; 0 where there is none."""
+    tops = [np.asarray(mean) + np.asarray(0.0 if error is None else error) for _, mean, error in curves.values()]
+    return max((float(value) for top in tops for value in np.ravel(top) if np.isfinite(value)), default=0.0)
 
 
 def measured_curve(measured: Mapping[str, tuple[ArrayLike, ArrayLike, ArrayLike | None]], x_name: str, y_name: str) -> 'Figure':

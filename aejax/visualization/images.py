@@ -91,10 +91,10 @@ def _place(axes: 'Axes', image: np.ndarray, x: float, y: float, width: float) ->
     axes.imshow(image, extent=(x, x + width, y + height, y), aspect='auto', interpolation='nearest')
 
 
-def _sheet(images: np.ndarray, columns: int | None, title: str, background: float = 1.0) -> 'Figure':
+def _sheet(images: np.ndarray, columns: int | None, title: str, per_gap: int = 20) -> 'Figure':
     """One mosaic of [n, h, w, 3] under a title; without `columns`, as square as the count allows."""
     columns = max(1, min(columns or int(np.ceil(np.sqrt(len(images)))), len(images)))
-    mosaic = tile(images, columns, background)
+    mosaic = tile(images, columns, per_gap=per_gap)
     width = min(style.HALF_WIDTH if columns <= 24 else style.FULL_WIDTH, 0.6 * columns) - 2 * MARGIN
     head = (LINE + MARGIN) * bool(title)
     figure, axes = style.canvas(
@@ -151,7 +151,8 @@ def filters(kernel: ArrayLike, shape: Sequence[int], max_filters: int = 100, by_
     order = np.argsort(-np.linalg.norm(weights, axis=0), kind='stable') if by_norm else np.arange(weights.shape[1])
     shown = order[:max_filters]
     title = f'{len(shown)} of {len(order)} filters' + (', largest norm first' if by_norm else '')
-    return _sheet(signed_to_rgb(as_images(weights[:, shown].T.reshape(-1, *shape))), None, title, background=0.82)
+    # A grey gap vanishes among cells that are pale in places; a wide white one does not.
+    return _sheet(signed_to_rgb(as_images(weights[:, shown].T.reshape(-1, *shape))), None, title, per_gap=6)
 
 
 def reconstructions_of_points(x: ArrayLike, reconstruction: ArrayLike, colour: ArrayLike | None = None) -> 'Figure':

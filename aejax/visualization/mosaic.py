@@ -48,16 +48,16 @@ def signed_to_rgb(images: np.ndarray) -> np.ndarray:
     return np.asarray(matplotlib.colormaps['RdBu_r'](unit[..., 0]))[..., :3]
 
 
-def tile(images: np.ndarray, columns: int, background: float = 1.0) -> np.ndarray:
+def tile(images: np.ndarray, columns: int, background: float = 1.0, per_gap: int = 20) -> np.ndarray:
     """Lays [n, h, w, 3] out by rows as one image, with a thin gap of grey value `background` between neighbours.
 
     Small images are enlarged by a whole factor f first, to at least 40 pixels across, so that the gap g is thin beside them
-    whatever their size: the result is [rows (f h + g) - g, columns (f w + g) - g, 3] with g = ceil(f w / 20).
+    whatever their size: the result is [rows (f h + g) - g, columns (f w + g) - g, 3] with g = ceil(f w / per_gap).
     """
     factor = -(-40 // images.shape[2])
     large = images.repeat(factor, axis=1).repeat(factor, axis=2)
     count, height, width, _ = large.shape
-    gap, rows = -(-width // 20), -(-count // columns)
+    gap, rows = -(-width // per_gap), -(-count // columns)
     sheet = np.full((rows, height + gap, columns, width + gap, 3), background)
     sheet[-1, :, count - (rows - 1) * columns :] = 1.0
     for index, image in enumerate(large):

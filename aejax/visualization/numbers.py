@@ -39,8 +39,8 @@ def number(value: Any, digits: int = 4) -> str:
 
 
 def with_error(mean: Any, error: Any) -> str:
-    """'4.20 ± 0.10': the standard error to two significant digits, the mean to the same place."""
-    if not (is_finite(mean) and is_finite(error) and error > 0.0):
+    """'4.20 ± 0.10': the standard error to two significant digits, the mean to the same place; mere rounding is no error."""
+    if not (is_finite(mean) and is_finite(error) and error > 1e-12 * abs(mean)):
         return number(float(mean) if is_finite(mean) else mean)
     places = 1 - math.floor(math.log10(error))
     if places > 8 or error >= 1e6:

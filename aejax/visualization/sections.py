@@ -49,14 +49,12 @@ def result(run: Run) -> Markup:
 
 
 def code(run: Run) -> Markup:
-    """How sparse the code is over the test split, and how many of its units are dead or saturated."""
+    """How sparse the code is over the test split, how many of its units are dead or saturated, how far it moves with x."""
     about = subject(run)
     rows = [_result_row(name, value, about.one) for name, value in nested(run.summary, 'code').items()]
     if not rows:
         return Markup('')
-    foot = (
-        f'n counts {about.one}s, or the units of the code. A unit is active above one half in a code that lies in [0, 1], else '
-    )
+    foot = f'n counts {about.one}s, or units of the code. A unit is active above one half where it is a plain sigmoid, else '
     return section(
         'code', 'The code', table(('Statistic', 'Mean', 'n', 'Unit', 'Meaning'), rows, 'result'),
         element('p', foot + 'where it is not 0.', class_='foot'),

@@ -19,6 +19,7 @@ from aejax.evaluation.annealed_importance_sampling import (
     sigmoidal_betas,
 )
 from tests.linear_gaussian import exact_log_prob, linear_gaussian, simulate
+from tests.support import at_once
 
 NUM = 24
 
@@ -58,7 +59,7 @@ def test_hmc_leaves_the_tempered_posterior_as_it_is():
     at, accept = move(z, jax.random.key(1))
     assert 0.2 < accept < 0.9
     assert np.mean(np.abs(at.z - z)) > 0.1
-    for leaf, again in zip(at, hmc.point(*target, at.z), strict=True):
+    for leaf, again in zip(at, at_once(functools.partial(hmc.point, *target), at.z), strict=True):
         np.testing.assert_allclose(leaf, again, rtol=1e-4, atol=1e-3)
     white = np.linalg.solve(root, (np.asarray(at.z, np.float64) - centre).T)
     for row in white:
@@ -68,10 +69,12 @@ def test_hmc_leaves_the_tempered_posterior_as_it_is():
 
 def test_gradients_are_those_of_each_row():
     method, params, x, z, _ = model()
-    at = hmc.point(lambda z: method.prior_log_prob(params, {}, z), lambda z: method.likelihood(params, {}, z, x), z)
+    target = (lambda z: method.prior_log_prob(params, {}, z), lambda z: method.likelihood(params, {}, z, x))
+    at = at_once(functools.partial(hmc.point, *target), z)
+    x, z, W, b = (np.asarray(leaf) for leaf in (x, z, params['W'], params['b']))
     np.testing.assert_allclose(at.prior_gradient, -z, rtol=1e-5)
-    residual = np.asarray(x - z @ params['W'].T - params['b'][None])
-    np.testing.assert_allclose(at.likelihood_gradient, residual @ params['W'] / np.exp(method.log_variance), rtol=1e-4, atol=1e-3)
+    residual = x - z @ W.T - b[None]
+    np.testing.assert_allclose(at.likelihood_gradient, residual @ W / np.exp(method.log_variance), rtol=1e-4, atol=1e-3)
 
 
 def test_forward_and_reverse_are_the_closed_form_within_their_errors():
@@ -114,17 +117,21 @@ def test_steps_are_adapted_towards_the_acceptance_asked_for():
     # The posterior is narrower than the prior.
     assert np.mean(found.step_sizes[-1]) < 0.6 * np.max(np.mean(found.step_sizes, axis=1))
     method, params, *_ = model()
-    mean, _ = method.posterior(params, {}, x)
+    mean, _ = at_once(lambda x: method.posterior(params, {}, x), x)
     np.testing.assert_allclose(np.mean(found.z, axis=0), mean, atol=0.45)
 
 
 def test_without_a_temperature_in_between_it_is_naive_monte_carlo():
-    method, params, x, z, _ = model()
-    found = ais(method, params, {}, jax.random.key(0), x[:2], [0, 1], 4, 1)
-    start, _ = jax.random.split(jax.random.key(0))
-    z = method.sample_prior(params, {}, start, 8)
-    expected = method.likelihood(params, {}, z, jnp.concatenate([x[:2]] * 4))
-    np.testing.assert_allclose(found.log_weights, expected.reshape(4, 2), rtol=1e-5)
+    method, params, x, _, _ = model()
+
+    def look(x):
+        found = ais(method, params, {}, jax.random.key(0), x, [0, 1], 4, 1)
+        start, _ = jax.random.split(jax.random.key(0))
+        z = method.sample_prior(params, {}, start, 8)
+        return found.log_weights, method.likelihood(params, {}, z, jnp.concatenate([x] * 4))
+
+    found, expected = at_once(look, x[:2])
+    np.testing.assert_allclose(found, expected.reshape(4, 2), rtol=1e-5)
 
 
 def test_ladders():

@@ -92,3 +92,13 @@ def test_contraction_falls_where_sigmoids_saturate():
 def test_a_radius_must_be_positive():
     with pytest.raises(ValueError, match='radii above zero'):
         jacobian.contraction_curve(lambda x: x, digits(), [0.0, 1.0], jax.random.key(0))
+
+
+def test_the_mean_spectrum_falls_and_is_numpys():
+    weight, x = kernel(10), digits()
+    h = np.asarray(encode(weight, x), np.float64)
+    singular = np.linalg.svd((h * (1 - h))[:, :, None] * np.asarray(weight, np.float64).T, compute_uv=False)
+    found = jacobian.mean_spectrum(functools.partial(encode, weight), x)
+    np.testing.assert_allclose(found['mean'], singular.mean(axis=0), rtol=1e-4)
+    np.testing.assert_allclose(found['standard_error'], singular.std(axis=0, ddof=1) / np.sqrt(len(x)), rtol=1e-3)
+    assert np.all(np.diff(found['mean']) < 0)

@@ -9,13 +9,7 @@ import pytest
 
 from aejax.evaluation.per_example import make_evaluator, padded_batches
 from aejax.types import DataSpec, TrainState
-from tests.support import compilation_cache_in, compilations, numbered
-
-
-@pytest.fixture(scope='module', autouse=True)
-def _programs_are_kept(tmp_path_factory):
-    with compilation_cache_in(str(tmp_path_factory.mktemp('programs')), optimised=False):
-        yield
+from tests.support import compilations, numbered
 
 
 @dataclasses.dataclass(frozen=True)

@@ -176,6 +176,13 @@ def test_the_ladder_is_that_of_the_paper():
     assert np.all(np.diff(betas) > 0)
 
 
+def test_the_shortest_ladder_still_begins_at_zero():
+    betas = inverse_temperatures(29)
+    assert (len(betas), betas[0], betas[1], betas[-1]) == (29, 0, 0.5, 1)
+    with pytest.raises(ValueError, match='at least 29'):
+        inverse_temperatures(28)
+
+
 def test_what_cannot_be():
     with pytest.raises(UserError, match='this RBM has 64 visible and 23 hidden ones: use ais'):
         exact_log_z(machine(64, 23))
@@ -184,3 +191,22 @@ def test_what_cannot_be():
     assert rbm_likelihood.LARGEST_EXACT == 22
     with pytest.raises(ValueError, match='betas must rise from 0 to 1'):
         ais(machine(3, 2), jax.random.key(0), np.zeros(3), [0, 0.5])
+    with pytest.raises(ValueError, match='betas must rise from 0 to 1'):
+        ais(machine(3, 2), jax.random.key(0), np.zeros(3), [])
+    with pytest.raises(ValueError, match='num_chains=0 must be at least 1'):
+        ais(machine(3, 2), jax.random.key(0), np.zeros(3), num_chains=0)
+    with pytest.raises(ValueError, match='samples are empty'):
+        reverse_ais(machine(3, 2), jax.random.key(0), np.zeros(3), np.zeros((0, 3)))
+
+
+def test_the_interval_is_three_standard_errors_of_the_mean_weight():
+    params, base = machine(6, 5, 0.3), np.zeros(6, np.float32)
+    forward = ais(params, jax.random.key(0), base, [0, 0.5, 1], 400)
+    backward = reverse_ais(params, jax.random.key(0), base, exact_samples(params, 400), [0, 0.5, 1])
+    for found, sign in ((forward, 1), (backward, -1)):
+        weights = np.exp(sign * found.log_weights)
+        error = weights.std(ddof=1) / np.sqrt(400)
+        expected = np.log(weights.mean() + np.asarray([-3, 0, 3]) * error)
+        ends = [found.lower, found.log_z, found.upper]
+        np.testing.assert_allclose(ends if sign == 1 else [-end for end in ends[::-1]], expected, rtol=1e-5)
+        assert found.standard_error == pytest.approx(error / weights.mean(), rel=1e-5)

@@ -1,21 +1,12 @@
 """Semi-supervised reproductions: M1 is trained once for all labels."""
 
 import pathlib
-from collections.abc import Iterator
 
 import numpy as np
-import pytest
 
 from experiments.configs import m1_m2
 from experiments.reproductions import kingma2014
 from experiments.reproductions.base import Bench
-from tests.support import compilation_cache_in
-
-
-@pytest.fixture(scope='module', autouse=True)
-def _programs_are_kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    with compilation_cache_in(str(tmp_path_factory.mktemp('programs')), optimised=False):
-        yield
 
 
 def test_m1_is_the_same_whatever_the_labels(tmp_path: pathlib.Path) -> None:

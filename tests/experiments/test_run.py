@@ -149,7 +149,9 @@ def test_another_config_or_process_is_refused(commands, run):
 def test_evaluate_and_sample(commands, run):
     folder = run[0]
     out = commands.run('--mode=evaluate', f'--workdir={folder}', '--checkpoint=36').out
-    assert all(part.strip() in run[1] for part in out.split('\n', 1))
+    table, written = out.rstrip().rsplit('\n\n', 1)
+    assert all(part.strip() in run[1] for part in table.split('\n', 1))
+    assert written == f'written: {folder}/evaluation-test.json'
     metrics = strict((folder / 'evaluation-test.json').read_text())['metrics']
     assert metrics == strict((folder / 'summary.json').read_text())['metrics']
     commands.run('--mode=evaluate', '--split=validation', f'--workdir={folder}')
@@ -208,6 +210,7 @@ def test_foreign_files(commands, tmp_path):
         (('--config=configs/cae.py:minst',), ["no variant 'minst'", 'mnist']),
         (('--config=configs/cae.py', '--config.epoch=3'), ["'epoch'", '"epochs"']),
         (('--config=configs/cae.py', '--config.model.hiden=(3,)'), ["'hiden'", '"hidden"']),
+        (('--config=configs/cae.py', '--config.first_layer.loss=x'), ["there is no 'first_layer'"]),
         (('--config=configs/cae.py', '--config.epochs=many'), ['--config.epochs=many']),
         (('--config=configs/cae.py', '--config.epochs=1.5'), ['--config.epochs=1.5']),
         (('--config=configs/cae.py', '--config.model.tied=perhaps'), ['--config.model.tied=perhaps']),

@@ -7,14 +7,14 @@ import pytest
 from scipy.spatial.distance import cdist, pdist
 
 from aejax.losses.energy import energy_score
-from tests.support import scaled
+from tests.support import at_once, digits, scaled
 
 
 def test_it_is_the_formula_written_out():
     x, samples = scaled('test')[:7], scaled('train')[:30]
     flat = samples.reshape(30, -1)
     expected = cdist(x.reshape(7, -1), flat).mean(axis=1) - 0.5 * pdist(flat).mean()
-    np.testing.assert_allclose(energy_score(jnp.asarray(x), jnp.asarray(samples)), expected, rtol=1e-5)
+    np.testing.assert_allclose(at_once(energy_score, x, samples), expected, rtol=1e-5)
 
 
 def test_products_are_taken_in_full_precision_whatever_the_default():
@@ -24,10 +24,7 @@ def test_products_are_taken_in_full_precision_whatever_the_default():
 
 
 def test_real_digits_score_better_than_blur_noise_or_a_single_class():
-    x, train, label = scaled('test'), scaled('train'), None
-    from tests.support import digits
-
-    label = digits().split('train')['label']
+    x, train, label = scaled('test'), scaled('train'), digits().split('train')['label']
     mean = np.broadcast_to(train.mean(axis=0)[None], train.shape)
     worse = {
         'blur': mean + 0.05 * np.random.default_rng(0).normal(size=train.shape),

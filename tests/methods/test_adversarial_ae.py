@@ -16,7 +16,7 @@ from aejax.runs.setup import make_source
 from aejax.training.step import make_step
 from aejax.types import STREAMS, Context, UserError
 from experiments.configs import adversarial_ae
-from tests.support import digits, go_on, run, scaled
+from tests.support import at_once, digits, go_on, run, scaled
 
 X, LABEL = jnp.asarray(scaled('train')[:20]), jnp.asarray(digits().split('train')['label'][:20])
 
@@ -57,18 +57,25 @@ def test_phases_minimise_the_game_over_codes():
     """With a deterministic encoder and a prior of one point every loss is a number that can be written out."""
     changes = {'model.hidden': (6,), 'discriminator.hidden': (6,), 'real_label': 0.9, 'loss': 'cross_entropy'}
     method = module.build(config(**changes), digits().spec, prior=Point())
-    params, batch = method.init(jax.random.key(0), {})[0], {'x': X, 'label': LABEL}
-    z = method.encode(params, {}, X)
+    batch = {'x': X, 'label': LABEL}
+
+    def look(key):
+        params = method.init(key, {})[0]
+        z = method.encode(params, {}, X)
+        losses = {phase.name: phase.loss(params, {}, batch, context()).loss for phase in method.stages[0].phases}
+        return params, z, method.decode(params, {}, z), losses, method.evaluate(params, {}, batch, context())
+
+    params, z, decoded, losses, found = at_once(look, jax.random.key(0))
     d_real, d_fake = (1 / (1 + np.exp(-logits_of(params, codes))) for codes in (Point().sample(None, 20), z))
-    x, back = (np.asarray(a, np.float64).reshape(20, -1) for a in (X, method.decode(params, {}, z)))
+    x, back = (np.asarray(a, np.float64).reshape(20, -1) for a in (X, decoded))
     expected = {
         'reconstruction': -np.sum(x * np.log(back) + (1 - x) * np.log(1 - back), axis=1).mean(),
         'discriminator': np.mean(-0.9 * np.log(d_real) - 0.1 * np.log(1 - d_real) - np.log(1 - d_fake)),
         'generator': -np.log(d_fake).mean(),
     }
-    for phase in method.stages[0].phases:
-        np.testing.assert_allclose(phase.loss(params, {}, batch, context()).loss, expected[phase.name], rtol=1e-4)
-    found = method.evaluate(params, {}, batch, context())
+    assert set(losses) == set(expected)
+    for name, loss in losses.items():
+        np.testing.assert_allclose(loss, expected[name], rtol=1e-4)
     np.testing.assert_allclose(found['cross_entropy'].mean(), expected['reconstruction'], rtol=1e-4)
     np.testing.assert_allclose(found['d_fake'], d_fake, rtol=1e-4)
 
@@ -78,36 +85,42 @@ def test_the_discriminator_is_told_the_class_or_that_there_is_none():
     changes = {'model.hidden': (6,), 'discriminator.hidden': (6,), 'data.num_labelled': 10}
     method = module.build(config('classes', **changes), digits().spec, prior=Point())
     assert method.streams == STREAMS
-    params = method.init(jax.random.key(0), {})[0]
     batch = {'labelled': {'x': X[:10], 'label': LABEL[:10]}, 'unlabelled': {'x': X[10:]}}
+
+    def look(key):
+        params = method.init(key, {})[0]
+        z, losses = method.encode(params, {}, X), (method.discriminator_loss, method.reconstruction_loss)
+        return params, z, method.decode(params, {}, z[10:]), *(loss(params, {}, batch, context()) for loss in losses)
+
+    params, z, back, out, reconstruction = at_once(look, jax.random.key(0))
     told = np.zeros((20, 11))
     told[np.arange(20), np.concatenate([LABEL[:10], np.full(10, 10)])] = 1
     real = np.concatenate([Point().sample_class(None, LABEL[:10]), Point().sample(None, 10)])
-    pairs = (real, method.encode(params, {}, X))
-    d_real, d_fake = (1 / (1 + np.exp(-logits_of(params, np.concatenate([z, told], axis=1)))) for z in pairs)
-    out = method.discriminator_loss(params, {}, batch, context())
+    d_real, d_fake = (1 / (1 + np.exp(-logits_of(params, np.concatenate([code, told], axis=1)))) for code in (real, z))
     np.testing.assert_allclose(out.metrics['d_real'], d_real, rtol=1e-4)
     np.testing.assert_allclose(out.metrics['d_fake'], d_fake, rtol=1e-4)
     halves = [np.mean(-np.log(d_real[rows]) - np.log(1 - d_fake[rows])) for rows in (slice(10), slice(10, 20))]
     np.testing.assert_allclose(out.loss, np.mean(halves), rtol=1e-4)
     # Every image is in the unlabelled stream: in the reconstruction the few with a label weigh no more than others.
-    back = method.decode(params, {}, method.encode(params, {}, X[10:]))
-    expected = np.sum(np.square(np.asarray(X[10:]) - np.asarray(back)), axis=(1, 2, 3)).mean()
-    np.testing.assert_allclose(method.reconstruction_loss(params, {}, batch, context()).loss, expected, rtol=1e-4)
+    expected = np.sum(np.square(np.asarray(X[10:]) - back), axis=(1, 2, 3)).mean()
+    np.testing.assert_allclose(reconstruction.loss, expected, rtol=1e-4)
 
 
 def test_posteriors_are_what_their_names_say():
     draws = {}
     for posterior in ('deterministic', 'gaussian', 'universal'):
         method = built(posterior=posterior)
-        params = method.init(jax.random.key(0), {})[0]
-        draw = jax.vmap(lambda key, method=method, params=params: method.codes(params, X, key, train=False))
-        draws[posterior] = np.asarray(draw(jax.random.split(jax.random.key(1), 2_000)))
+
+        def look(keys, method=method):
+            params = method.init(jax.random.key(0), {})[0]
+            drawn = jax.vmap(lambda key: method.codes(params, X, key, train=False))(keys)
+            return drawn, method.networks.encode(params, X, None, False), method.encode(params, {}, X)
+
+        draws[posterior], out, code = at_once(look, jax.random.split(jax.random.key(1), 2_000))
         if posterior == 'gaussian':
-            out = np.asarray(method.networks.encode(params, X, None, False))
             np.testing.assert_allclose(draws[posterior].mean(axis=0), out[:, :2], atol=0.2)
             np.testing.assert_allclose(draws[posterior].std(axis=0), np.exp(out[:, 2:] / 2), rtol=0.1)
-            np.testing.assert_array_equal(method.encode(params, {}, X), out[:, :2])
+            np.testing.assert_array_equal(code, out[:, :2])
     assert np.ptp(draws['deterministic'], axis=0).max() == 0
     assert draws['universal'].std(axis=0).min() > 0.01
 
@@ -169,7 +182,7 @@ def by_class():
 def test_with_labels_told_every_class_takes_its_own_mode(by_class):
     method, state = by_class
     for split, least in (('train', 0.85), ('test', 0.7)):
-        codes = np.asarray(method.encode(state.params, state.mutables, jnp.asarray(scaled(split))))
+        codes = at_once(method.encode, state.params, state.mutables, scaled(split))
         nearest = np.argmin(cdist(codes, np.asarray(method.prior.modes)), axis=1)
         assert np.mean(nearest == digits().split(split)['label']) > least
 
@@ -177,15 +190,19 @@ def test_with_labels_told_every_class_takes_its_own_mode(by_class):
 def test_codes_take_the_shape_of_the_prior(by_class):
     """They lie where 99 of 100 draws of it do, as those of a Gaussian of the same width would not."""
     method, state = by_class
-    draws = method.prior.sample(jax.random.key(0), 2_000)
-    least = np.quantile(method.prior.log_prob(draws), 0.01)
-    x = jnp.asarray(scaled('train'))
-    sets = {
-        'trained': method.encode(state.params, state.mutables, x),
-        'untrained': method.encode(method.init(jax.random.key(0), {})[0], {}, x),
-        'Gaussian': jax.random.normal(jax.random.key(1), (2_000, 2)) * jnp.std(draws, axis=0, keepdims=True),
-    }
-    inside = {name: float(np.mean(method.prior.log_prob(codes) > least)) for name, codes in sets.items()}
+
+    def look(params, x):
+        draws = method.prior.sample(jax.random.key(0), 2_000)
+        sets = {
+            'trained': method.encode(params, state.mutables, x),
+            'untrained': method.encode(method.init(jax.random.key(0), {})[0], {}, x),
+            'Gaussian': jax.random.normal(jax.random.key(1), (2_000, 2)) * jnp.std(draws, axis=0, keepdims=True),
+        }
+        densities = {name: method.prior.log_prob(codes) for name, codes in sets.items()}
+        return draws, method.prior.log_prob(draws), sets, densities
+
+    draws, of_draws, sets, densities = at_once(look, state.params, scaled('train'))
+    inside = {name: np.mean(density > np.quantile(of_draws, 0.01)) for name, density in densities.items()}
     assert inside['trained'] > 0.93
     assert max(inside['untrained'], inside['Gaussian']) < 0.75
     np.testing.assert_allclose(np.std(sets['trained'], axis=0), np.std(draws, axis=0), rtol=0.1)
@@ -204,10 +221,15 @@ def test_steps_of_other_kinds(changes):
     assert errors[-1] < 0.9 * errors[0]
     if 'labels' in changes:
         assert not hasattr(method, 'reconstruct')
-        z = method.conditional_encode(after.params, after.mutables, X, LABEL)
-        images = [method.conditional_decode(after.params, after.mutables, z, jnp.full_like(LABEL, y)) for y in (0, 1)]
+
+        def look(params, mutables):
+            z = method.conditional_encode(params, mutables, X, LABEL)
+            images = [method.conditional_decode(params, mutables, z, jnp.full_like(LABEL, y)) for y in (0, 1)]
+            return images, method.sample(params, mutables, jax.random.key(0), 12)
+
+        images, drawn = at_once(look, after.params, after.mutables)
         assert not np.allclose(*images)
-        assert method.sample(after.params, after.mutables, jax.random.key(0), 12).shape == (12, 8, 8, 1)
+        assert drawn.shape == (12, 8, 8, 1)
 
 
 def states_of(method, key):

@@ -5,13 +5,14 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from scipy.spatial.distance import pdist
+from scipy.special import softmax
 
 from aejax import methods
 from aejax.methods._categorical_aae import head_repulsion
 from aejax.runs.clusters import cluster_figures
 from aejax.types import Context, UserError
 from experiments.configs import clustering_aae
-from tests.support import digits, scaled, train
+from tests.support import at_once, digits, scaled, train
 
 X = jnp.asarray(scaled('train')[:20])
 SMALL = {
@@ -31,10 +32,6 @@ def built(variant='', **changes):
     return methods.build(made, digits().spec)
 
 
-def started(method):
-    return jax.jit(lambda key: method.init(key, {}))(jax.random.key(0))
-
-
 def context(key=1) -> Context:
     return Context(key=jax.random.key(key), step=jnp.asarray(0), hparams={})
 
@@ -47,14 +44,17 @@ def logits_of(params, group, code) -> np.ndarray:
 
 def test_style_and_category_have_a_game_each():
     method = built()
-    params, mutables = started(method)
-    z, logits = method.style_and_logits(params, X, None)
-    category = jax.nn.softmax(logits)
-    np.testing.assert_allclose(method.encode(params, {}, X), np.concatenate([category, z], axis=1), rtol=1e-5)
+
+    def look(key):
+        params, mutables = method.init(key, {})
+        losses = (loss(params, mutables, {'x': X}, context()) for loss in (method.generator_loss, method.discriminator_loss))
+        return params, method.style_and_logits(params, X, None), method.encode(params, {}, X), *losses
+
+    params, (z, logits), code, out, found = at_once(look, jax.random.key(0))
+    category = softmax(logits, axis=1)
+    np.testing.assert_allclose(code, np.concatenate([category, z], axis=1), rtol=1e-5)
     fakes = {'': logits_of(params, 'discriminator', z), 'category_': logits_of(params, 'category_discriminator', category)}
-    out = method.generator_loss(params, mutables, {'x': X}, context())
     np.testing.assert_allclose(out.loss, sum(np.log1p(np.exp(-fake)).mean() for fake in fakes.values()), rtol=1e-4)
-    found = method.discriminator_loss(params, mutables, {'x': X}, context())
     for name, fake in fakes.items():
         np.testing.assert_allclose(found.metrics[f'{name}d_fake'], 1 / (1 + np.exp(-fake)), rtol=1e-4)
     every = logits_of(params, 'category_discriminator', np.eye(method.num_categories))
@@ -66,19 +66,21 @@ def test_style_and_category_have_a_game_each():
 
 def test_heads_carry_the_style_and_repel_each_other():
     method = built('heads', clusters=5)
-    params, _ = started(method)
-    heads = np.asarray(params['heads']['kernel'], np.float64)
-    z, logits = method.style_and_logits(params, X, None)
-    code = method.encode(params, {}, X)
-    np.testing.assert_allclose(code, np.asarray(jax.nn.softmax(logits)) @ heads + np.asarray(z), rtol=1e-4, atol=1e-5)
-    np.testing.assert_allclose(
-        head_repulsion(jnp.asarray(heads, jnp.float32), 2.0), np.maximum(0, 2 - pdist(heads)).sum(), rtol=1e-5
-    )
-    slope = jax.grad(head_repulsion)(jnp.asarray([[0.0, 0.0], [1.0, 0.0], [9.0, 0.0]]), 2.0)
+
+    def look(key):
+        params = method.init(key, {})[0]
+        heads = params['heads']['kernel']
+        return heads, method.style_and_logits(params, X, None), method.encode(params, {}, X), head_repulsion(heads, 2.0)
+
+    heads, (z, logits), code, repulsion = at_once(look, jax.random.key(0))
+    np.testing.assert_allclose(code, softmax(logits, axis=1) @ heads.astype(np.float64) + z, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(repulsion, np.maximum(0, 2 - pdist(heads)).sum(), rtol=1e-5)
+    repel = jax.value_and_grad(lambda heads: head_repulsion(heads, 2.0))
+    _, slope = at_once(repel, jnp.asarray([[0.0, 0.0], [1.0, 0.0], [9.0, 0.0]]))
     np.testing.assert_allclose(slope, [[1, 0], [-1, 0], [0, 0]], atol=1e-6)
-    together = jnp.asarray([[0.0, 0.0], [0.0, 0.0], [1.0, 0.0]])
-    assert head_repulsion(together, 2.0) == pytest.approx(2 + 1 + 1)
-    np.testing.assert_allclose(jax.grad(head_repulsion)(together, 2.0), [[1, 0], [1, 0], [-2, 0]], atol=1e-6)
+    value, slope = at_once(repel, jnp.asarray([[0.0, 0.0], [0.0, 0.0], [1.0, 0.0]]))
+    assert value == pytest.approx(2 + 1 + 1)
+    np.testing.assert_allclose(slope, [[1, 0], [1, 0], [-2, 0]], atol=1e-6)
     reconstruction = next(phase for phase in method.stages[0].phases if phase.name == 'reconstruction')
     assert reconstruction.trains == ('encoder', 'decoder', 'heads')
 
@@ -97,7 +99,7 @@ def test_clusters_are_of_digits_of_a_kind(digits_clusters):
     """
     method, state = digits_clusters
     label = digits().split('train')['label']
-    found = np.argmax(method.cluster_logits(state.params, state.mutables, jnp.asarray(scaled('train'))), axis=1)
+    found = np.argmax(at_once(method.cluster_logits, state.params, state.mutables, scaled('train')), axis=1)
     counts = np.zeros((16, 10))
     np.add.at(counts, (found, label), 1)
     assert counts.max(axis=1).sum() / len(label) > 0.6

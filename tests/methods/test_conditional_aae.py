@@ -49,23 +49,23 @@ def test_the_losses_are_those_of_the_equations(kind):
     weights = {'weights.total_variation': 0.1, 'weights.code_game': 0.2, 'weights.image_game': 0.3}
     method, of = built(**plain, **weights), batch()
     params, _ = jax.jit(method.init)(jax.random.key(0), of)
-    x, attribute = np.asarray(of['x'], np.float64), of['attribute']
-    z = method.encode(params, {}, of['x'])
-    back = method.attribute_decode(params, {}, z, attribute)
+    x, level = np.asarray(of['x'], np.float64), jnp.eye(5)[of['attribute']]
 
-    def d(critic, inputs):
-        return expit(np.asarray(critic.logits(params, {}, inputs), np.float64))
+    def look(params):
+        z = method.encode(params, {}, of['x'])
+        back = method.attribute_decode(params, {}, z, of['attribute'])
+        uniform = jax.random.uniform(jax.random.split(jax.random.key(1), 3)[0], z.shape, minval=-1, maxval=1)
+        pairs = [jnp.concatenate([images.reshape(NUM, 64), level], axis=1) for images in (of['x'], back)]
+        logits = [method.image_critic.logits(params, {}, pair) for pair in pairs]
+        return back, total_variation(back), logits + [method.code_critic.logits(params, {}, one) for one in (z, uniform)]
 
-    seen, made = (
-        d(method.image_critic, np.concatenate([images.reshape(NUM, 64), np.eye(5)[attribute]], 1)) for images in (x, back)
-    )
-    code = d(method.code_critic, z)
+    back, variation, logits = at_once(look, params)
+    seen, made, code, prior = (expit(one.astype(np.float64)) for one in logits)
     game = {'minimax': lambda p: np.log(1 - p), 'non_saturating': lambda p: -np.log(p)}[kind]
-    expected = np.sum((x - back) ** 2, axis=(1, 2, 3)) + 0.1 * total_variation(back) + 0.2 * game(code) + 0.3 * game(made)
+    expected = np.sum((x - back) ** 2, axis=(1, 2, 3)) + 0.1 * variation + 0.2 * game(code) + 0.3 * game(made)
     assert loss_of(method, 'autoencoder', params) == pytest.approx(float(np.mean(expected)), rel=1e-4)
     assert loss_of(method, 'image', params) == pytest.approx(-np.mean(np.log(seen) + np.log(1 - made)), rel=1e-4)
-    uniform = jax.random.uniform(jax.random.split(jax.random.key(1), 3)[0], z.shape, minval=-1, maxval=1)
-    value = np.mean(np.log(d(method.code_critic, uniform)) + np.log(1 - code))
+    value = np.mean(np.log(prior) + np.log(1 - code))
     assert loss_of(method, 'code', params) == pytest.approx(-value, rel=1e-4)
 
 
@@ -84,18 +84,21 @@ def test_what_is_shuffled_is_made_and_seen_at_the_level_asked_for():
     params, _ = jax.jit(method.init)(jax.random.key(0), of)
     own, asked = np.asarray(of['attribute']), np.roll(of['attribute'], 1)
     assert np.mean(own != asked) > 0.5
-    z = method.encode(params, {}, of['x'])
-    back, made = (method.attribute_decode(params, {}, z, jnp.asarray(level)) for level in (own, asked))
 
-    def d(images, level):
-        inputs = np.concatenate([np.reshape(images, (NUM, 64)), np.eye(5, dtype=np.float32)[level]], axis=1)
-        return expit(np.asarray(method.image_critic.logits(params, {}, inputs), np.float64))
+    def look(params):
+        z = method.encode(params, {}, of['x'])
+        back, made = (method.attribute_decode(params, {}, z, jnp.asarray(level)) for level in (own, asked))
+        pairs = [(of['x'], own), (made, asked)]
+        inputs = [jnp.concatenate([images.reshape(NUM, 64), jnp.eye(5)[level]], axis=1) for images, level in pairs]
+        logits = [method.image_critic.logits(params, {}, pair) for pair in inputs]
+        return back, total_variation(back), [*logits, method.code_critic.logits(params, {}, z)]
 
-    expected = -np.mean(np.log(d(of['x'], own)) + np.log(1 - d(made, asked)))
+    back, variation, logits = at_once(look, params)
+    seen, made, code = (expit(one.astype(np.float64)) for one in logits)
+    expected = -np.mean(np.log(seen) + np.log(1 - made))
     assert loss_of(method, 'image', params) == pytest.approx(expected, rel=1e-5)
-    code = expit(np.asarray(method.code_critic.logits(params, {}, z), np.float64))
-    error = np.sum(np.square(of['x'] - back), axis=(1, 2, 3)) + 0.01 * total_variation(back)
-    expected = np.mean(error - 0.5 * np.log(code) - 0.5 * np.log(d(made, asked)))
+    error = np.sum(np.square(of['x'] - back), axis=(1, 2, 3)) + 0.01 * variation
+    expected = np.mean(error - 0.5 * np.log(code) - 0.5 * np.log(made))
     assert loss_of(method, 'autoencoder', params) == pytest.approx(float(expected), rel=1e-5)
 
 

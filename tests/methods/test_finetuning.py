@@ -101,6 +101,13 @@ def test_what_cannot_be_is_one_line(module, target, spec, message):
         methods.build(config_of(module, target), DataSpec(**fields))
 
 
+def test_its_epochs_are_told_by_their_full_name():
+    config = config_of(ae)
+    config.finetune.epochs = 0
+    with pytest.raises(UserError, match=r'^finetune\.epochs=0 must'):
+        methods.build(config, digits().spec)
+
+
 def test_a_setting_of_its_optimiser_is_told_by_its_section():
     config = config_of(ae, rate=-1.0)
     with pytest.raises(UserError, match=r'^finetune\.optimizer\.learning_rate=-1\.0 must be'):

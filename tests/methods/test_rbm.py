@@ -178,3 +178,17 @@ def test_free_energies_of_images():
 def test_configs_that_cannot_be(variant, changes, message):
     with pytest.raises(UserError, match=message):
         built(variant, **changes)
+
+
+def test_a_step_of_training_does_not_reconstruct():
+    """Of CD-1, up, down and up again make five matrix products with their gradient; the errors are those of `evaluate`."""
+    method, _ = built()
+    x = jnp.asarray(np.round(scaled('train')[:30]))
+    params, mutables = start(method, x)
+
+    def gradient(params):
+        out = jax.value_and_grad(lambda params: method.loss(params, mutables, {'x': x}, context()).loss)
+        return out(params), method.loss(params, mutables, {'x': x}, context()).metrics
+
+    assert set(jax.eval_shape(gradient, params)[1]) == {'free_energy'}
+    assert {'squared_error', 'cross_entropy'} <= set(jax.eval_shape(method.evaluate, params, mutables, {'x': x}, context()))

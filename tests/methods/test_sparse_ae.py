@@ -11,7 +11,7 @@ from aejax import methods
 from aejax.losses import sparse
 from aejax.types import Context, UserError
 from experiments.configs import sparse_ae
-from tests.support import digits, scaled, train
+from tests.support import at_once, digits, scaled, train
 
 
 def changed(variant, **changes):
@@ -31,7 +31,7 @@ def trained(variant):
     method, state = train(changed(variant, epochs=60, **{'model.latents': 100, 'optimizer.learning_rate': 5e-3}))
     batch = {'x': jnp.asarray(scaled('test'))}
     metrics = jax.jit(functools.partial(method.evaluate, context=context(method, train=False)))
-    return method, state, np.asarray(method.encode(state.params, {}, batch['x'])), metrics(state.params, {}, batch)
+    return method, state, at_once(method.encode, state.params, {}, batch['x']), metrics(state.params, {}, batch)
 
 
 def test_mean_activations_come_near_their_target():
@@ -64,12 +64,16 @@ def test_sparse_codes_keep_the_image(variant):
 
 def loss_and_parts(method, params, step=0):
     x = jnp.asarray(scaled('train')[:40])
-    out = method.loss(params, {}, {'x': x}, context(method, step))
-    return out, x, np.asarray(method.model.encode(params, x))
+
+    def look(params, step):
+        return method.loss(params, {}, {'x': x}, context(method, step)), method.model.encode(params, x)
+
+    out, z = at_once(look, params, step)
+    return out, np.asarray(x), z
 
 
 def squared_errors(method, params, x, z):
-    return np.square(x - method.model.decode(params, jnp.asarray(z))).sum(axis=(1, 2, 3))
+    return np.square(x - at_once(method.model.decode, params, z)).sum(axis=(1, 2, 3))
 
 
 def test_the_losses_by_hand():
@@ -95,11 +99,14 @@ def test_the_number_of_units_kept_falls_in_the_first_half(progress, kept):
 def test_more_units_may_be_kept_in_evaluation():
     _, state, *_ = trained('k_sparse')
     method = methods.build(changed('k_sparse', **{'model.latents': 100, 'sparsity.k_factor': 2.5}), digits().spec)
-    z = method.encode(state.params, {}, scaled('test'))
+
+    def look(params, x):
+        z = method.encode(params, {}, x)
+        return z, method.reconstruct(params, {}, x), method.decode(params, {}, z)
+
+    z, back, decoded = at_once(look, state.params, scaled('test'))
     np.testing.assert_array_equal(np.count_nonzero(z, axis=1), 25)
-    np.testing.assert_allclose(
-        method.reconstruct(state.params, {}, scaled('test')), method.decode(state.params, {}, z), rtol=1e-5, atol=1e-6
-    )
+    np.testing.assert_allclose(back, decoded, rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize(

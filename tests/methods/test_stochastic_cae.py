@@ -8,7 +8,7 @@ import pytest
 from aejax import methods
 from aejax.types import Context, DataSpec, UserError
 from experiments.configs import cae, stochastic_cae
-from tests.support import digits, scaled, train
+from tests.support import at_once, digits, scaled, train
 
 
 def small(config, **changes):
@@ -29,7 +29,7 @@ def test_over_the_variance_the_penalty_tends_to_the_norm_of_the_jacobian(hidden)
     config = small(stochastic_cae.get_config(''), **{'model.hidden': hidden, 'model.activation': 'tanh', 'epochs': 1})
     method, state = train(config)
     x = jnp.asarray(scaled('test')[:20])
-    z = method.encode(state.params, state.mutables, x)
+    z = jax.jit(method.encode)(state.params, state.mutables, x)
     exact = np.square(jacobian_norms(method, state)[:20]).mean()
 
     @jax.jit
@@ -57,13 +57,16 @@ def test_it_trains_the_encoder_that_the_exact_penalty_trains():
 def test_the_loss_by_hand():
     config = small(stochastic_cae.get_config(''), num_corruptions=3)
     method, x = methods.build(config, digits().spec), jnp.asarray(scaled('train')[:7])
-    params, _ = method.init(jax.random.key(0), {'x': x})
     hparams = {'penalty_weight': jnp.asarray(7.0), 'corruption_level': jnp.asarray(0.2)}
-    out = method.loss(params, {}, {'x': x}, Context(key=jax.random.key(1), step=jnp.zeros((), jnp.int32), hparams=hparams))
-    changes = []
-    for key in jax.random.split(jax.random.key(1), 3):
-        noisy = x + 0.2 * jax.random.normal(key, x.shape)
-        changes.append(np.square(method.encode(params, {}, x) - method.encode(params, {}, noisy)).sum(axis=1))
+
+    def look(key):
+        params, _ = method.init(key, {'x': x})
+        context = Context(key=jax.random.key(1), step=jnp.zeros((), jnp.int32), hparams=hparams)
+        noisy = [x + 0.2 * jax.random.normal(one, x.shape) for one in jax.random.split(jax.random.key(1), 3)]
+        return method.loss(params, {}, {'x': x}, context), [method.encode(params, {}, images) for images in (x, *noisy)]
+
+    out, (clean, *codes) = at_once(look, jax.random.key(0))
+    changes = [np.square(clean - code).sum(axis=1) for code in codes]
     np.testing.assert_allclose(out.metrics['code_change'], np.mean(changes, axis=0), rtol=1e-4)
     np.testing.assert_allclose(out.loss, np.mean(out.metrics['cross_entropy'] + 7.0 * out.metrics['code_change']), rtol=1e-5)
     assert method.hparams == {'penalty_weight': 10.0, 'corruption_level': 0.1}

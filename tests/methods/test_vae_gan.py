@@ -11,7 +11,7 @@ from aejax import methods
 from aejax.evaluation.modes import classifier
 from aejax.types import Context, UserError
 from experiments.configs import vae_gan
-from tests.support import digits, scaled, train
+from tests.support import at_once, digits, scaled, train
 
 NUM = 12
 
@@ -25,7 +25,7 @@ def built(**changes):
 
 def outputs(method, params, x):
     logits, hidden = method.critic.outputs(params, {}, x)
-    return np.asarray(logits, np.float64), np.asarray(hidden[method.layer], np.float64)
+    return logits, hidden[method.layer]
 
 
 def loss_of(method, name, params, x):
@@ -39,31 +39,34 @@ def test_each_group_has_the_loss_of_the_equations(kind):
     x = jnp.asarray(scaled('test')[:NUM])
     params, _ = jax.jit(method.init)(jax.random.key(0), {'x': x})
     found = {name: float(loss_of(method, name, params, x)) for name in ('encoder', 'decoder', 'discriminator')}
-    mean, log_variance = method.posterior(params, {}, x)
-    q = dist.Normal(mean, jnp.exp(log_variance / 2)).to_event(1)
-    kl = dist.kl_divergence(q, dist.Normal(jnp.zeros((NUM, 8)), 1.0).to_event(1))
-    log_real, seen = outputs(method, params, x)
 
-    def drawn(key):
-        return method.decode(params, {}, mean + jnp.exp(log_variance / 2) * jax.random.normal(key, mean.shape))
+    def look(params):
+        mean, log_variance = method.posterior(params, {}, x)
+        q = dist.Normal(mean, jnp.exp(log_variance / 2)).to_event(1)
+        kl = dist.kl_divergence(q, dist.Normal(jnp.zeros((NUM, 8)), 1.0).to_event(1))
+        log_real, seen = outputs(method, params, x)
 
-    def likelihood(made):
-        return dist.Normal(made, np.exp(-0.5)).to_event(1).log_prob(seen)
+        def of_draws(key):
+            """(logits, hidden layer, log-likelihood of what was seen) of images decoded from the posterior."""
+            z = mean + jnp.exp(log_variance / 2) * jax.random.normal(key, mean.shape)
+            logits, made = outputs(method, params, method.decode(params, {}, z))
+            return logits, made, dist.Normal(made, np.exp(-0.5)).to_event(1).log_prob(seen)
 
-    _, made = outputs(method, params, drawn(jax.random.key(1)))
+        def game(num):
+            keys = jax.random.split(jax.random.key(1), num)
+            logits, _, likelihood = of_draws(keys[0])
+            return logits, outputs(method, params, method.sample(params, {}, keys[1], NUM))[0], likelihood
+
+        return kl, log_real, of_draws(jax.random.key(1)), game(2), game(5)
+
+    kl, log_real, (_, made, likelihood), (logits, sampled, decoded), (fake, drawn, _) = jax.tree.map(
+        lambda leaf: leaf.astype(np.float64), at_once(look, params)
+    )
     assert made.shape == (NUM, 12)
-    assert found['encoder'] == pytest.approx(float(np.mean(kl - likelihood(made))), rel=1e-4)
-
-    keys = jax.random.split(jax.random.key(1))
-    logits, made = outputs(method, params, drawn(keys[0]))
-    sampled, _ = outputs(method, params, method.sample(params, {}, keys[1], NUM))
+    assert found['encoder'] == pytest.approx(np.mean(kl - likelihood), rel=1e-4)
     game = {'minimax': lambda a: np.log(1 - expit(a)), 'non_saturating': lambda a: -np.log(expit(a))}[kind]
-    expected = np.mean(game(logits) + game(sampled) - 0.3 * likelihood(made))
-    assert found['decoder'] == pytest.approx(float(expected), rel=1e-4)
-
-    keys = jax.random.split(jax.random.key(1), 5)
-    logits, _ = outputs(method, params, drawn(keys[0]))
-    sampled, _ = outputs(method, params, method.sample(params, {}, keys[1], NUM))
+    assert found['decoder'] == pytest.approx(np.mean(game(logits) + game(sampled) - 0.3 * decoded), rel=1e-4)
+    logits, sampled = fake, drawn
     value = np.mean(np.log(expit(log_real)) + np.log(1 - expit(logits)) + np.log(1 - expit(sampled)))
     assert found['discriminator'] == pytest.approx(-value, rel=1e-4)
 

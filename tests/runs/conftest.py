@@ -4,13 +4,6 @@ from aejax.runs.train import train
 from experiments.configs import vae
 from tests.commands import Commands
 from tests.running import config, no_pictures
-from tests.support import compilation_cache_in
-
-
-@pytest.fixture(scope='package', autouse=True)
-def _programs_are_kept(tmp_path_factory):
-    with compilation_cache_in(str(tmp_path_factory.mktemp('programs')), optimised=False):
-        yield
 
 
 @pytest.fixture(scope='package')
@@ -19,7 +12,7 @@ def commands(tmp_path_factory):
 
 
 @pytest.fixture(scope='package')
-def whole(tmp_path_factory, _programs_are_kept):
+def whole(tmp_path_factory):
     """The folder of a run of three epochs on two devices, left in peace, without figures."""
     folder = tmp_path_factory.mktemp('whole') / 'run'
     with no_pictures():

@@ -4,6 +4,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from aejax import methods
+from aejax.runs import codes
 from aejax.runs.codes import code_figures, encode_split
 from aejax.training import loop
 from aejax.training.sources import Resident
@@ -59,3 +60,50 @@ def test_active_latents_are_those_whose_posterior_the_data_move():
 def test_a_method_without_an_encoder_has_none():
     _, dataset, state = begun(cae.get_config(''))
     assert code_figures(object(), dataset, state, 'test') == {}
+
+
+def test_the_norm_of_the_jacobian_is_that_of_the_closed_form():
+    """sum_j (h_j (1 - h_j))^2 sum_i W_ij^2 of one sigmoid layer, at 100 examples from all over the split."""
+    method, dataset, state = begun(cae.get_config(''))
+    x, layer = scaled('test')[np.linspace(0, 299, 100).round().astype(int)], state.params['encoder']['layer_0']
+    h = 1 / (1 + np.exp(-(x.reshape(100, 64) @ np.asarray(layer['kernel'], np.float64) + np.asarray(layer['bias']))))
+    expected = np.sqrt(np.square(h * (1 - h)) @ np.square(np.asarray(layer['kernel'], np.float64)).sum(axis=0))
+    found = code_figures(method, dataset, state, 'test')['jacobian_norm']
+    assert found['n'] == 100
+    np.testing.assert_allclose(found['mean'], expected.mean(), rtol=1e-5)
+    np.testing.assert_allclose(found['standard_error'], expected.std(ddof=1) / 10, rtol=1e-4)
+
+
+def test_jacobians_that_are_large_come_in_smaller_chunks(monkeypatch):
+    method, dataset, state = begun(cae.get_config(''))
+    expected = code_figures(method, dataset, state, 'test')['jacobian_norm']
+    seen = []
+
+    def norms(encode, x, chunk):
+        seen.append(chunk)
+        return jnp.full(len(x), expected['mean'])
+
+    monkeypatch.setattr(codes, 'frobenius_norms', norms)
+    for codes.LARGEST_CHUNK in (25_000_000, 64 * 256 * 3, 1):
+        code_figures(method, dataset, state, 'test')
+    assert seen == [32, 3, 1]
+
+
+def test_a_sigmoid_stays_one_where_its_units_underflow():
+    """Many units of exactly 0 do not make a code one that was cut off; of a k-sparse code all that are not 0 are active."""
+    config = cae.get_config('')
+    config.finetune.target = 'classify'
+    method, dataset, state = begun(config)
+    layer = state.params['encoder']['layer_0']
+    layer['bias'] = layer['bias'].at[:50].set(-500.0)
+    found = encode_split(method, dataset, state, 'test')
+    assert np.mean(found == 0) == 50 / 256
+    active = code_figures(method, dataset, state, 'test')['active_share']['mean']
+    np.testing.assert_allclose(active, (found > 0.5).mean(), rtol=1e-6)
+    config = sparse_ae.get_config('k_sparse')
+    config.model.latent_activation = 'sigmoid'
+    method, dataset, state = begun(config)
+    layer = state.params['encoder']['layer_0']
+    layer['bias'] = layer['bias'] - 10.0
+    figures = code_figures(method, dataset, state, 'test')
+    np.testing.assert_allclose(figures['active_share']['mean'], 10 / 256, rtol=1e-6)

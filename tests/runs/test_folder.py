@@ -31,6 +31,8 @@ def test_differences_name_every_key():
     other = {'method': 'ae', 'model': {'hidden': [8], 'tied': False}, 'epochs': 3, 'seed': 1}
     assert folders.differences(CONFIG, CONFIG) == []
     assert folders.differences(CONFIG, other) == ['model.hidden: [8, 4] -> [8]', "seed: 'absent' -> 1"]
+    # What follows from another method comes after it.
+    assert folders.differences(CONFIG, {**other, 'epochs': 4, 'method': 'vae'})[0] == "method: 'ae' -> 'vae'"
 
 
 def test_another_config_is_refused(tmp_path):

@@ -5,7 +5,7 @@ import pytest
 
 from aejax.runs import setup
 from aejax.types import UserError
-from experiments.configs import cae, m2
+from experiments.configs import cae, m2, rbm
 from tests.support import digits
 
 
@@ -32,6 +32,14 @@ def test_weights_gradients_and_adams_two_moments_are_counted(gibibytes):
     setup.build(config, digits())
     gibibytes(0.99 * 4 * 4 * num / 2**30)
     with pytest.raises(UserError, match='training needs'):
+        setup.build(config, digits())
+
+
+def test_persistent_chains_are_counted_and_named(gibibytes):
+    config = rbm.get_config('persistent')
+    config.num_chains = 10**9
+    gibibytes(16)
+    with pytest.raises(UserError, match=r'largest array is chain \[1000000000, 64\], .*: make num_chains smaller'):
         setup.build(config, digits())
 
 

@@ -68,10 +68,16 @@ def test_a_model_from_its_folder(runs, kind, latents):
             model.sample(5)
 
 
-@pytest.mark.parametrize('shape', [(8, 8, 1), (7, 8, 8), (7, 64), (7, 8, 8, 3), ()])
+@pytest.mark.parametrize('shape', [(8, 8, 1), (7, 8, 8), (7, 64), (7, 8, 8, 3), (0, 8, 8, 1), ()])
 def test_a_model_takes_its_own_shape_alone(runs, shape):
     with pytest.raises(UserError, match=r'this model takes \[n, 8, 8, 1\]'):
         aejax.load(runs['vae'][0]).encode(np.zeros(shape, np.float32))
+
+
+@pytest.mark.parametrize('shape', [(7, 3), (2,), (0, 2), (7, 2, 1)])
+def test_a_model_takes_codes_of_its_own_width_alone(runs, shape):
+    with pytest.raises(UserError, match=r'codes of this model are \[n, 2\], not '):
+        aejax.load(runs['vae'][0]).decode(np.zeros(shape, np.float32))
 
 
 def test_checkpoints_by_name_and_step(runs):
@@ -230,6 +236,7 @@ def test_a_stream_resumes_to_the_same_bytes(tmp_path, monkeypatch):
     [
         ({'log_every': 0.0}, 'log_every=0.0'),
         ({'log_every': math.nan}, 'log_every=nan'),
+        ({'optimizer.drops': ((0.5, math.inf),)}, r'optimizer.drops=\(\(0.5, inf\),\) must be finite'),
         ({'checkpoint_every': -1.0}, 'checkpoint_every=-1.0'),
         ({'checkpoint_every': math.inf}, 'checkpoint_every=inf'),
         ({'test_checkpoint': 'foo'}, "test_checkpoint is 'foo'; choose 'last' or 'best'"),

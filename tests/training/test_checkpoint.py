@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import shutil
 import signal
 import subprocess
 import sys
@@ -40,6 +41,20 @@ def fill(directory: pathlib.Path, errors=(3.0, 1.0, 2.0, 4.0), mode='min') -> Ch
         checkpoints.save(make_state(10 * index), {'error': error, 'other': 0.0})
     checkpoints.close()
     return Checkpoints(directory, ('error', mode))
+
+
+@pytest.fixture(scope='module')
+def filled(tmp_path_factory):
+    """A folder as `fill` leaves it, written once; a test that damages it damages a copy."""
+    folder = tmp_path_factory.mktemp('filled')
+    fill(folder).close()
+    return folder
+
+
+@pytest.fixture
+def copied(filled, tmp_path):
+    """`tmp_path` with the checkpoints of `filled`."""
+    return shutil.copytree(filled, tmp_path, dirs_exist_ok=True)
 
 
 def restore_last(checkpoints: Checkpoints):
@@ -168,35 +183,33 @@ def files_of(folder: pathlib.Path) -> list[pathlib.Path]:
 
 @pytest.mark.parametrize('kind', DAMAGE)
 @pytest.mark.parametrize('which', ['largest', 'smallest', 'metrics', 'checkpoint_metadata'])
-def test_a_damaged_checkpoint_gives_way_to_the_one_before(tmp_path, kind, which):
-    fill(tmp_path).close()
-    files = sorted(files_of(tmp_path / '40'), key=lambda path: path.stat().st_size)
-    named = [path for path in files if which in str(path.relative_to(tmp_path)).lower()]
+def test_a_damaged_checkpoint_gives_way_to_the_one_before(copied, kind, which):
+    files = sorted(files_of(copied / '40'), key=lambda path: path.stat().st_size)
+    named = [path for path in files if which in str(path.relative_to(copied)).lower()]
     DAMAGE[kind]({'largest': files[-1], 'smallest': files[0]}.get(which) or named[0])
-    checkpoints = Checkpoints(tmp_path, ('error', 'min'))
+    checkpoints = Checkpoints(copied, ('error', 'min'))
     state, warnings = restore_last(checkpoints)
     assert_equal_bytes(to_host(state), to_host(make_state(30)))
     assert len(warnings) == 1
-    assert f'{tmp_path / "40"} is damaged' in warnings[0]
+    assert f'{copied / "40"} is damaged' in warnings[0]
     assert '\n' not in warnings[0]
-    assert not (tmp_path / '40').exists()
+    assert not (copied / '40').exists()
     assert checkpoints.steps() == [20, 30]
     assert checkpoints.best_step() == 20
     # The same step is then reached again, and its new checkpoint is judged by its own digests.
     checkpoints.save(make_state(40), {'error': 0.5})
     checkpoints.close()
-    again = Checkpoints(tmp_path, ('error', 'min'))
+    again = Checkpoints(copied, ('error', 'min'))
     assert restore_last(again)[1] == []
     assert again.best_step() == 40
     again.close()
 
 
-def test_damage_without_digests_is_found_by_reading(tmp_path):
-    fill(tmp_path).close()
-    (tmp_path / 'digests.json').write_text('{')
-    for path in files_of(tmp_path / '40' / 'state'):
+def test_damage_without_digests_is_found_by_reading(copied):
+    (copied / 'digests.json').write_text('{')
+    for path in files_of(copied / '40' / 'state'):
         truncate(path)
-    checkpoints = Checkpoints(tmp_path, ('error', 'min'))
+    checkpoints = Checkpoints(copied, ('error', 'min'))
     state, warnings = restore_last(checkpoints)
     assert int(state.step) == 30
     assert len(warnings) == 1
@@ -204,28 +217,26 @@ def test_damage_without_digests_is_found_by_reading(tmp_path):
     checkpoints.close()
 
 
-def test_all_damaged_is_an_error_of_one_line(tmp_path):
-    fill(tmp_path).close()
+def test_all_damaged_is_an_error_of_one_line(copied):
     for step in (20, 30, 40):
-        flip(files_of(tmp_path / str(step))[-1])
-    checkpoints, warnings = Checkpoints(tmp_path, ('error', 'min')), []
+        flip(files_of(copied / str(step))[-1])
+    checkpoints, warnings = Checkpoints(copied, ('error', 'min')), []
     with pytest.raises(UserError, match=r'no checkpoint in .* can be read; start again with --overwrite') as caught:
         checkpoints.restore_last(lambda step: make_state(0), warnings.append)
     assert '\n' not in str(caught.value)
     assert len(warnings) == 3
     # None is thrown away where none is left to go on from.
-    assert stored_steps(tmp_path) == [20, 30, 40]
+    assert stored_steps(copied) == [20, 30, 40]
     checkpoints.close()
 
 
-def test_a_damaged_one_that_is_not_the_newest_goes(tmp_path):
-    fill(tmp_path).close()
-    flip(files_of(tmp_path / '20')[-1])
-    checkpoints = Checkpoints(tmp_path, ('error', 'min'))
+def test_a_damaged_one_that_is_not_the_newest_goes(copied):
+    flip(files_of(copied / '20')[-1])
+    checkpoints = Checkpoints(copied, ('error', 'min'))
     state, (warning,) = restore_last(checkpoints)
     assert int(state.step) == 40
     assert warning.endswith('20 is damaged: its bytes are not those that were saved; it is removed')
-    assert checkpoints.steps() == stored_steps(tmp_path) == [30, 40]
+    assert checkpoints.steps() == stored_steps(copied) == [30, 40]
     checkpoints.close()
 
 
@@ -253,24 +264,22 @@ def test_nothing_is_said_on_the_standard_streams(tmp_path):
     assert (done.returncode, done.stdout, done.stderr) == (0, '', '')
 
 
-def test_reading_changes_nothing(tmp_path):
-    fill(tmp_path).close()
-    (tmp_path / '50.orbax-checkpoint-tmp').mkdir()
-    before = file_digests(tmp_path)
-    reader = Checkpoints(tmp_path, ('error', 'min'), read_only=True)
+def test_reading_changes_nothing(copied):
+    (copied / '50.orbax-checkpoint-tmp').mkdir()
+    before = file_digests(copied)
+    reader = Checkpoints(copied, ('error', 'min'), read_only=True)
     assert reader.steps() == [20, 30, 40]
     assert int(reader.restore(reader.best_step(), make_state(0)).step) == 20
     reader.close()
-    assert file_digests(tmp_path) == before
-    assert (tmp_path / '50.orbax-checkpoint-tmp').exists()
+    assert file_digests(copied) == before
+    assert (copied / '50.orbax-checkpoint-tmp').exists()
 
 
-def test_reading_a_run_with_damaged_metrics_is_an_error_of_one_line(tmp_path):
-    fill(tmp_path).close()
-    truncate(tmp_path / '40' / 'metrics' / 'metrics')
+def test_reading_a_run_with_damaged_metrics_is_an_error_of_one_line(copied):
+    truncate(copied / '40' / 'metrics' / 'metrics')
     with pytest.raises(UserError, match=r'40 is damaged: its metrics cannot be read; the command that trained it'):
-        Checkpoints(tmp_path, ('error', 'min'), read_only=True)
-    assert (tmp_path / '40').exists()
+        Checkpoints(copied, ('error', 'min'), read_only=True)
+    assert (copied / '40').exists()
 
 
 KILLED = """

@@ -82,8 +82,23 @@ def test_a_stage_on_codes_is_refused(source):
 def test_wrong_hyperparameters(source):
     with pytest.raises(UserError, match="no hyper-parameter 'beta'; there are learning_rate, lower/learning_rate, noise"):
         ensemble.initial_states(Stack(), source, digits().spec, (0, 1), {'beta': (1.0, 2.0)})
-    with pytest.raises(ValueError, match='2 values'):
+    with pytest.raises(UserError, match='2 values'):
         ensemble.initial_states(Stack(), source, digits().spec, (0, 1), {'noise': (1.0,)})
+
+
+@pytest.mark.parametrize(
+    ('given', 'message'),
+    [
+        ({'batch_size': 0}, 'batch_size=0 must lie between 1 and the 1297 training examples'),
+        ({'batch_size': 1298}, 'batch_size=1298 must lie between'),
+        ({'seeds': []}, 'seeds is empty'),
+        ({'seeds': [0, 1], 'hparams': {'noise': [0.1]}}, 'hparams: noise needs 2 values'),
+        ({'seeds': [0, 1], 'hparams': {'noise': 0.1}}, 'hparams: noise needs 2 values'),
+    ],
+)
+def test_what_fit_cannot_do_is_one_line(given, message):
+    with pytest.raises(UserError, match=message):
+        fit(Stack(num_steps=(1, 0)), digits(), **{'batch_size': 100, **given})
 
 
 def test_fit_gives_history_and_members():

@@ -68,7 +68,18 @@ def test_stages_are_marked_and_lines_broken_between_them():
     assert sorted(list(x) for x in curves_drawn) == [[1, 2, 3, 4], [1, 2, 3, 4], [5, 6, 7, 8], [5, 6, 7, 8]]
     assert [list(line.get_xdata()) for line in axes.get_lines() if line.get_linestyle() == ':'] == [[4.0, 4.0]]
     assert [text.get_text() for text in axes.texts] == ['layer 1', 'layer 2']
+    # All on the axis, though the first stage began before the first row.
+    assert [text.xy[0] for text in axes.texts] == [axes.get_xlim()[0], 4.0]
     assert not learning_curves(history()).axes[0].texts
+
+
+@pytest.mark.parametrize('num', [5, 10, 19, 20])
+def test_epochs_have_whole_ticks(num):
+    rows = [row(epoch, **{'ae/loss': 2.0 + 0.1 * epoch}) for epoch in range(1, num + 1)]
+    axes = learning_curves(rows).axes[0]
+    np.testing.assert_array_equal(axes.get_xticks() % 1, 0)
+    fractions = learning_curves([row(epoch / 10, **{'ae/loss': 2.0}) for epoch in range(1, 10)]).axes[0]
+    assert len([tick for tick in fractions.get_xticks() if 0.1 <= tick <= 0.9]) > 2
 
 
 def test_values_that_are_not_finite_are_said():
@@ -130,6 +141,13 @@ def test_contraction_curve_has_one_line_and_band_a_model():
     assert band[:, 1].min() == pytest.approx(-0.04)
     assert len(axes.collections) == 1
     assert axes.get_ylim()[0] == 0.0
+
+
+@pytest.mark.parametrize('error', [None, np.full(7, 0.05)])
+def test_a_flat_contraction_curve_keeps_its_markers_whole(error):
+    (axes,) = contraction_curve({'AE': (np.linspace(0.1, 5.0, 7), np.full(7, 0.7), error)}).axes
+    assert axes.get_ylim()[1] >= 1.08 * (0.7 if error is None else 0.75)
+    assert style.png(contraction_curve({'AE': (np.linspace(0.1, 5.0, 7), np.zeros(7), None)}))
 
 
 def test_distances_are_marked_in_the_contraction_curve():

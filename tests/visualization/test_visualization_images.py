@@ -112,7 +112,8 @@ def test_filters_are_ordered_by_norm_and_scaled_one_by_one():
     sheet = np.asarray(axes.images[0].get_array())
     blue, red, white = signed_to_rgb(np.array([-1.0, 1.0, 0.0]).reshape(1, 1, 3, 1))[0, 0]
     np.testing.assert_allclose(sheet[0, 0], blue)
-    np.testing.assert_allclose(sheet[0, 42], red)
+    np.testing.assert_array_equal(sheet[:, 40:47], 1.0)
+    np.testing.assert_allclose(sheet[0, 47], red)
     np.testing.assert_allclose(sheet[20, 20], white)
     assert blue[2] > blue[0]
     assert red[0] > red[2]
