@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from aejax import methods
+from aejax import methods, preprocessing
 from aejax.losses import sparse
 from aejax.types import Context, UserError
 from experiments.configs import sparse_ae
@@ -28,8 +28,10 @@ def context(method, step=0, train=True):
 
 @functools.cache
 def trained(variant):
-    method, state = train(changed(variant, epochs=60, **{'model.latents': 100, 'optimizer.learning_rate': 5e-3}))
-    batch = {'x': jnp.asarray(scaled('test'))}
+    config = changed(variant, epochs=60, **{'model.latents': 100, 'optimizer.learning_rate': 5e-3})
+    method, state = train(config)
+    loaded = digits(config.data.preprocessing)
+    batch = {'x': preprocessing.to_model_space(jnp.asarray(loaded.split('test')['x']), loaded.spec, jax.random.key(0))}
     metrics = jax.jit(functools.partial(method.evaluate, context=context(method, train=False)))
     return method, state, at_once(method.encode, state.params, {}, batch['x']), metrics(state.params, {}, batch)
 
