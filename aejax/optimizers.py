@@ -159,6 +159,12 @@ def _schedule(config: ConfigDict, num_steps: int) -> optax.Schedule:
     return piecewise_schedule(config.drops, num_steps) if config.schedule == PIECEWISE else SCHEDULES[config.schedule](num_steps)
 
 
+def check_batch_size(batch_size: int, spec: DataSpec) -> None:
+    """Raises UserError where not one batch fills."""
+    if not 1 <= batch_size <= spec.num_examples:
+        raise UserError(f'batch_size={batch_size} must lie between 1 and the {spec.num_examples} training examples')
+
+
 def num_steps(config: ConfigDict, spec: DataSpec, section: str = '') -> int:
     """Updates in `config.epochs` passes over the training split, in full batches.
 
@@ -170,8 +176,7 @@ def num_steps(config: ConfigDict, spec: DataSpec, section: str = '') -> int:
     Raises:
         UserError: if not one batch fills, there is nothing to do, or more than can be counted.
     """
-    if config.batch_size < 1 or config.batch_size > spec.num_examples:
-        raise UserError(f'batch_size={config.batch_size} must lie between 1 and the {spec.num_examples} training examples')
+    check_batch_size(config.batch_size, spec)
     epochs = f'{section}.epochs' if section else 'epochs'
     if not 1 <= config.epochs <= MAX_EPOCHS:
         raise UserError(f'{epochs}={config.epochs} must lie between 1 and {MAX_EPOCHS:,}')

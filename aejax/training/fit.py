@@ -10,9 +10,10 @@ import numpy as np
 from aejax.data import Dataset
 from aejax.data.labels import training_data
 from aejax.evaluation.per_example import make_evaluator
+from aejax.optimizers import check_batch_size
 from aejax.training import ensemble, loop
 from aejax.training.sources import Resident
-from aejax.types import Method, TrainState, UserError
+from aejax.types import DataSpec, Method, TrainState, UserError
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,17 +60,9 @@ def fit(
         UserError: on settings that cannot be.
         NonFiniteError: when a metric of any member is not finite.
     """
-    if not 1 <= batch_size <= dataset.spec.num_examples:
-        raise UserError(f'batch_size={batch_size} must lie between 1 and the {dataset.spec.num_examples} training examples')
-    if seeds is not None and not len(seeds):
-        raise UserError('seeds is empty: give one for each member of the ensemble, or seed for a single run')
-    if hparams and seeds is None:
-        raise UserError('hparams has one value for each member of an ensemble: give seeds as well')
-    if hasattr(method, 'streams') != bool(num_labelled):
-        raise UserError('num_labelled is for semi-supervised methods, which need it, and for no other')
-    share = getattr(method, 'labelled_share', num_labelled / dataset.spec.num_examples)
-    if round(share * dataset.spec.num_examples) != num_labelled:
-        raise UserError(f'the method was built with another data.num_labelled than {num_labelled}, and weighs the labels by it')
+    check_batch_size(batch_size, dataset.spec)
+    _check_members(seeds, hparams)
+    _check_labels(method, dataset.spec, num_labelled)
     source, members = _source(dataset, batch_size, num_labelled, label_seed, seeds), seeds is not None
     if seeds is not None:
         state = ensemble.initial_states(method, source, dataset.spec, seeds, hparams)
@@ -92,6 +85,21 @@ def fit(
         at = {'step': interval.step, 'epoch': interval.epoch, 'stage': interval.stage, 'seconds': interval.seconds}
         history.append({**at, **interval.metrics, **checks})
     return Fit(state, history)
+
+
+def _check_members(seeds: Sequence[int] | None, hparams: Mapping[str, Sequence[float]] | None) -> None:
+    if seeds is not None and not len(seeds):
+        raise UserError('seeds is empty: give one for each member of the ensemble, or seed for a single run')
+    if hparams and seeds is None:
+        raise UserError('hparams has one value for each member of an ensemble: give seeds as well')
+
+
+def _check_labels(method: Method, spec: DataSpec, num_labelled: int) -> None:
+    if hasattr(method, 'streams') != bool(num_labelled):
+        raise UserError('num_labelled is for semi-supervised methods, which need it, and for no other')
+    share = getattr(method, 'labelled_share', num_labelled / spec.num_examples)
+    if round(share * spec.num_examples) != num_labelled:
+        raise UserError(f'the method was built with another data.num_labelled than {num_labelled}, and weighs the labels by it')
 
 
 def _source(

@@ -33,9 +33,9 @@ def plain_config(**changes):
 
 
 @functools.cache
-def trained(variant=''):
+def trained(variant='', epochs=EPOCHS):
     config = stacked_ae.get_config(variant) if variant else plain_config()
-    config.epochs = config.finetune.epochs = EPOCHS
+    config.epochs = config.finetune.epochs = epochs
     method, dataset = methods.build(config, digits().spec), digits()
     source = Resident(dataset.split('train'), config.batch_size)
     return method, run(method, source, dataset.spec, config.batch_size, log_every=1e9)
@@ -297,17 +297,8 @@ def test_every_hidden_layer_is_drawn_on_the_way_down_and_the_data_is_not():
     assert len({layer.given[0].tobytes() for layer in layers}) == 3, 'each has draws of its own'
 
 
-@functools.cache
-def trained_rbms():
-    config = stacked_ae.get_config('rbm')
-    config.epochs = config.finetune.epochs = 20
-    method, dataset = methods.build(config, digits().spec), digits()
-    source = Resident(dataset.split('train'), config.batch_size)
-    return method, run(method, source, dataset.spec, config.batch_size, log_every=1e9)
-
-
 def test_rbms_can_be_stacked_and_fine_tuned():
-    method, intervals = trained_rbms()
+    method, intervals = trained('rbm', epochs=20)
     assert [interval.about.stage for interval in intervals] == ['layer_0', 'layer_1', 'finetune']
     evaluate = make_evaluator(method, digits().spec, digits().split('test'))
     assert evaluate(go_on(intervals, -1))['classification_error'].mean() < 0.15
