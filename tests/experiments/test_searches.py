@@ -16,6 +16,7 @@ from aejax.training import state as states
 from experiments.configs import cae
 from experiments.reproductions import makhzani2014, rifai2011, vincent2010
 from experiments.reproductions.base import Bench, Part
+from experiments.reproductions.searching import climb
 
 BENCH = Bench((0, 1))
 
@@ -32,7 +33,24 @@ def training_with(is_best: Callable[[ConfigDict], bool]) -> Callable[..., Part]:
     return run_part
 
 
-@pytest.mark.parametrize('best', [(0.1, 0.3), (0.25, 0.1)])
+@pytest.mark.parametrize(
+    ('lowest', 'looked_at'),
+    [
+        (3.0, [3.0, 4.0, 2.0]),
+        (5.0, [3.0, 4.0, 5.0]),
+        (4.0, [3.0, 4.0, 5.0]),
+        (2.0, [3.0, 4.0, 2.0, 1.0]),
+        (1.0, [3.0, 4.0, 2.0, 1.0]),
+    ],
+)
+def test_climbing_looks_until_the_error_rises(lowest: float, looked_at: list[float]) -> None:
+    found = climb((1.0, 2.0, 3.0, 4.0, 5.0), 3.0, lambda value: abs(value - lowest))
+    assert list(found) == looked_at
+    assert min(found, key=found.__getitem__) == lowest
+    assert all(error == abs(value - lowest) for value, error in found.items())
+
+
+@pytest.mark.parametrize('best', [(0.1, 0.3), (0.25, 0.03)])
 def test_the_stack_is_chosen_on_validation(monkeypatch: pytest.MonkeyPatch, best: tuple[float, float]) -> None:
     def is_best(config: ConfigDict) -> bool:
         return best == (config.layer.corruption.level, config.finetune.optimizer.learning_rate)
@@ -40,7 +58,7 @@ def test_the_stack_is_chosen_on_validation(monkeypatch: pytest.MonkeyPatch, best
     monkeypatch.setattr(vincent2010, 'run_part', training_with(is_best))
     *found, rows = vincent2010._search(BENCH, 'mnist_basic', (0.1, 0.25))
     assert tuple(found) == best
-    assert len(rows) == 2 * len(vincent2010.RATES)
+    assert {row['model'] for row in rows} == {'SDAE-3, 10% masked', 'SDAE-3, 25% masked'}
     assert all(row['seeds'] == [0, 1] for row in rows)
 
 
