@@ -223,6 +223,7 @@ def read_tolerance(text: str) -> Tolerance | Interval:
 
 NOT_MEASURED = {
     'burda2015.one_layer',
+    'kingma2013.manifold',
     'kingma2014.m1',
     'kingma2014.m1_m2',
     'kingma2014.m2',
