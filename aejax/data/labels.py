@@ -60,3 +60,18 @@ def training_data(dataset: Dataset, num_labelled: int = 0, seed: int = 0) -> Spl
     """
     split = dataset.split('train')
     return split_labels(split, num_labelled, seed, dataset.spec.num_classes) if num_labelled else split
+
+
+def stream_sizes(labelled_batch_size: int, batch_size: int, num_labelled: int) -> dict[str, int]:
+    """Examples a step of the streams that do not give `batch_size`: of 'labelled', unless `labelled_batch_size` is 0.
+
+    Raises:
+        UserError: on a size that no batch has, or one without labels.
+    """
+    if not 0 <= labelled_batch_size <= batch_size:
+        raise UserError(
+            f'data.labelled_batch_size={labelled_batch_size} must lie between 0 (a whole batch) and batch_size={batch_size}'
+        )
+    if labelled_batch_size and not num_labelled:
+        raise UserError('data.labelled_batch_size is for semi-supervised methods: set it to 0, or give data.num_labelled')
+    return {'labelled': labelled_batch_size} if labelled_batch_size else {}

@@ -247,11 +247,12 @@ class AdversarialCore:
     def discriminator_loss(self, params: Params, mutables: Mutables, batch: Batch, context: Context) -> LossOutput:
         """Mean over the batch of -log D(z') - log(1 - D(z)), z' ~ p(z), z ~ q(z given x).
 
-        With few labels the mean is over both streams, which have as many examples in a batch, and so minus
+        With few labels the mean is over both streams, which have m and B examples in a batch, and so minus
 
-            1/2 E_{x, y}[log D(z'_y, y) + log(1 - D(z, y))] + 1/2 E_x[log D(z', C) + log(1 - D(z, C))]
+            w E_{x, y}[log D(z'_y, y) + log(1 - D(z, y))] + (1 - w) E_x[log D(z', C) + log(1 - D(z, C))]
 
-        with z'_y from the part of class y, and C for 'unlabelled': however few, labels weigh one half.
+        with z'_y from the part of class y, and C for 'unlabelled': however few the labels, they weigh w = m / (m + B), which is
+        one half unless `data.labelled_batch_size` says otherwise.
         """
         (x, label), keys = self.examples(batch), jax.random.split(context.key, 4)
         real = self.critic_input(self.prior_draws(keys[0], label), label)

@@ -56,9 +56,11 @@ def open_run(config: ConfigDict, folder: pathlib.Path, where: Folders, overwrite
     folders.claim(folder, folders.plain(config), overwrite)
     checkpoints = Checkpoints(folder / CHECKPOINTS, method.selection)
     run = Run(config, folder, dataset, method, make_source(config, dataset), checkpoints, console, began)
-    used, there = len(usable_devices(config.batch_size)), jax.device_count()
+    sizes = (config.batch_size, *run.source.stream_sizes.values())
+    used, there = len(usable_devices(*sizes)), jax.device_count()
     if used < there:
-        run.warn(f'batch_size={config.batch_size} does not split over {there} devices: {used} are used')
+        batches = 'a batch' if len(sizes) == 1 else 'each of two batches'
+        run.warn(f'{batches} of {" and ".join(map(str, sizes))} does not split over {there} devices: {used} are used')
     return run
 
 

@@ -12,7 +12,7 @@ from ml_collections import ConfigDict
 
 from aejax import data, methods
 from aejax.data import Dataset
-from aejax.data.labels import training_data
+from aejax.data.labels import stream_sizes, training_data
 from aejax.files import flatten
 from aejax.runs.likelihood import num_importance_samples
 from aejax.runs.sampling import sample_counts
@@ -66,7 +66,13 @@ def check(config: ConfigDict) -> None:
         raise UserError(f"test_checkpoint is {config.test_checkpoint!r}; choose 'last' or 'best'")
     num_importance_samples(config)
     sample_counts(config)
-    make_placement(config.parallel, config.batch_size)
+    make_placement(config.parallel, config.batch_size, stream_sizes=sizes_of(config))
+
+
+def sizes_of(config: ConfigDict) -> dict[str, int]:
+    """`stream_sizes` of a config's `data` section."""
+    section = config.data
+    return stream_sizes(section.get('labelled_batch_size', 0), config.batch_size, section.get('num_labelled', 0))
 
 
 def _holds_finite_numbers(value: Any) -> bool:
@@ -98,7 +104,8 @@ def make_source(config: ConfigDict, dataset: Dataset) -> Source:
     """
     num_labelled = config.data.get('num_labelled', 0)
     if not config.data.streaming:
-        return Resident(training_data(dataset, num_labelled, config.data.get('label_seed', 0)), config.batch_size)
+        data = training_data(dataset, num_labelled, config.data.get('label_seed', 0))
+        return Resident(data, config.batch_size, stream_sizes=sizes_of(config))
     if num_labelled:
         raise UserError('data.num_labelled makes two streams of data in memory: set data.streaming=False')
     return stream_of(dataset.split('train'), config.batch_size, config.seed)

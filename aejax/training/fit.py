@@ -8,7 +8,7 @@ import jax
 import numpy as np
 
 from aejax.data import Dataset
-from aejax.data.labels import training_data
+from aejax.data.labels import stream_sizes, training_data
 from aejax.evaluation.per_example import make_evaluator
 from aejax.optimizers import check_batch_size
 from aejax.training import ensemble, loop
@@ -41,6 +41,7 @@ def fit(
     parallel: str = 'jit',
     num_labelled: int = 0,
     label_seed: int | Sequence[int] = 0,
+    labelled_batch_size: int = 0,
 ) -> Fit:
     """Trains `method` on the training split of `dataset`, looking at the validation split at every logging interval.
 
@@ -55,6 +56,7 @@ def fit(
         parallel: 'jit' or 'pmap'.
         num_labelled: labels that a semi-supervised method is given, see `aejax.data.labels`; its config's `data.num_labelled`.
         label_seed: which; a sequence gives each member of an ensemble its own.
+        labelled_batch_size: labelled examples a step; 0 for as many as `batch_size`.
 
     Raises:
         UserError: on settings that cannot be.
@@ -64,6 +66,7 @@ def fit(
     _check_members(seeds, hparams)
     _check_labels(method, dataset.spec, num_labelled)
     source, members = _source(dataset, batch_size, num_labelled, label_seed, seeds), seeds is not None
+    source = dataclasses.replace(source, stream_sizes=stream_sizes(labelled_batch_size, batch_size, num_labelled))
     if seeds is not None:
         state = ensemble.initial_states(method, source, dataset.spec, seeds, hparams)
     else:

@@ -129,7 +129,7 @@ def train(
     """
     if source.steps_per_epoch < 1:
         raise UserError(f'the training split does not fill one batch of {batch_size} examples')
-    placement = make_placement(parallel, batch_size, members, devices)
+    placement = make_placement(parallel, batch_size, members, devices, source.stream_sizes)
     state = initial_state(method, source, spec, seed) if state is None else state
     begin = jax.vmap(states.begin_stage, in_axes=(0, None)) if members else states.begin_stage
     first = int(np.ravel(state.step)[0])
@@ -187,7 +187,7 @@ def _open_stage(
     if members and stage.inputs is not None:
         raise UserError(f'stage {stage.name!r} maps its inputs, to other codes for every member: train the members one by one')
     staged, prepare = source.mapped(stage, state.params, _preparation(spec), inputs_key(state, start, members))
-    program = placement.compile(stage, batch_size, prepare, staged.ordered, staged.data_axes)
+    program = placement.compile(stage, batch_size, prepare, staged)
     return functools.partial(_run_interval, program, _placed_once(placement), staged, start)
 
 

@@ -6,7 +6,8 @@ losses that couple the examples of a batch, and noise, then depend on the number
 """
 
 import dataclasses
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
@@ -15,6 +16,7 @@ import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 from aejax.training.program import Prepare, Program, make_program
+from aejax.training.sources import Source
 from aejax.training.state import take
 from aejax.types import Array, Batch, Stage, TrainState, UserError
 
@@ -27,12 +29,12 @@ class Placement:
     """Where things live: a compiled program's own way of laying out state and data.
 
     Attributes:
-        compile: turns a stage into its compiled program, for an ensemble with the source's `data_axes`.
+        compile: (stage, batch size, preparation, source of its data) -> its compiled program.
         place: a pytree of host arrays, replicated over all devices.
         collect: one host-visible copy of a placed pytree (an ensemble's member axis stays).
     """
 
-    compile: Callable[..., Program]
+    compile: Callable[[Stage, int, Prepare, Source], Program]
     place: Callable[[Any], Any]
     collect: Callable[[Any], Any]
 
@@ -71,10 +73,12 @@ def _jit_placement(mesh: Mesh, members: bool) -> Placement:
     def constrain(batch: Batch) -> Batch:
         return jax.tree.map(lambda leaf: jax.lax.with_sharding_constraint(leaf, sharded), batch)
 
-    def compile_stage(stage: Stage, batch_size: int, prepare: Prepare, ordered: bool, data_axes: Any = None) -> Program:
-        run = make_program(stage, batch_size, prepare, constrain=constrain, ordered=ordered)
+    def compile_stage(stage: Stage, batch_size: int, prepare: Prepare, source: Source) -> Program:
+        run = make_program(
+            stage, batch_size, prepare, constrain=constrain, ordered=source.ordered, stream_sizes=source.stream_sizes
+        )
         if members:
-            run = jax.vmap(run, in_axes=(0, data_axes, None, None))
+            run = jax.vmap(run, in_axes=(0, source.data_axes, None, None))
         return jax.jit(run, donate_argnums=0, out_shardings=replicated)
 
     return Placement(compile_stage, _copy_to(replicated), lambda tree: tree)
@@ -91,8 +95,10 @@ def _pmap_placement(mesh: Mesh) -> Placement:
 
         return jax.tree.map(spread, tree)
 
-    def compile_stage(stage: Stage, batch_size: int, prepare: Prepare, ordered: bool, data_axes: Any = None) -> Program:
-        run = make_program(stage, batch_size, prepare, axis_name=AXIS, shards=count, ordered=ordered)
+    def compile_stage(stage: Stage, batch_size: int, prepare: Prepare, source: Source) -> Program:
+        run = make_program(
+            stage, batch_size, prepare, axis_name=AXIS, shards=count, ordered=source.ordered, stream_sizes=source.stream_sizes
+        )
         mapped = jax.pmap(run, AXIS, in_axes=(0, 0, None, None), donate_argnums=0, devices=list(mesh.devices.flat))
 
         def call(state: TrainState, data: Batch, stage_start: Any, num_steps: Any) -> tuple[TrainState, Any]:
@@ -104,15 +110,17 @@ def _pmap_placement(mesh: Mesh) -> Placement:
     return Placement(compile_stage, place, lambda tree: take(tree, 0))
 
 
-def usable_devices(batch_size: int) -> list[Any]:
-    """The most devices over which a batch splits evenly; all where there are several processes, none of which can be spared."""
+def usable_devices(*batch_sizes: int) -> list[Any]:
+    """The most devices over which batches split evenly; all where there are several processes, none of which can be spared."""
     devices = jax.devices()
     if jax.process_count() > 1:
         return devices
-    return devices[: max(count for count in range(1, len(devices) + 1) if batch_size % count == 0)]
+    return devices[: max(count for count in range(1, len(devices) + 1) if math.gcd(*batch_sizes) % count == 0)]
 
 
-def make_placement(mode: str = 'jit', batch_size: int = 1, members: bool = False, devices: Any = None) -> Placement:
+def make_placement(
+    mode: str = 'jit', batch_size: int = 1, members: bool = False, devices: Any = None, stream_sizes: Mapping[str, int] = {}
+) -> Placement:
     """The placement called `mode` over `devices` (default: `usable_devices`).
 
     Raises:
@@ -120,9 +128,13 @@ def make_placement(mode: str = 'jit', batch_size: int = 1, members: bool = False
     """
     if mode not in MODES:
         raise UserError(f'parallel is {mode!r}; choose one of {", ".join(MODES)}')
-    devices = usable_devices(batch_size) if devices is None else devices
-    if batch_size % len(devices):
-        raise UserError(f'batch_size={batch_size} does not split over {len(devices)} devices')
+    devices = usable_devices(batch_size, *stream_sizes.values()) if devices is None else devices
+    for name, size in {
+        'batch_size': batch_size,
+        **{f'data.{name}_batch_size': size for name, size in stream_sizes.items()},
+    }.items():
+        if size % len(devices):
+            raise UserError(f'{name}={size} does not split over {len(devices)} devices')
     mesh = Mesh(np.asarray(devices), (AXIS,), axis_types=(AxisType.Auto,))
     if mode == 'jit':
         return _jit_placement(mesh, members)

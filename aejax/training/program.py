@@ -38,8 +38,16 @@ def epoch_order(key: Key, first_step: Array, num: int, stream: int = 0) -> Array
     return jax.random.permutation(jax.random.fold_in(jax.random.fold_in(key, _ORDER - stream), first_step), num)
 
 
-def make_program(stage: Stage, batch_size: int, prepare: Prepare, axis_name: str | None = None, shards: int = 1,
-                 constrain: Callable[[Batch], Batch] = lambda batch: batch, ordered: bool = False) -> Program:  # fmt: skip
+def make_program(
+    stage: Stage,
+    batch_size: int,
+    prepare: Prepare,
+    axis_name: str | None = None,
+    shards: int = 1,
+    constrain: Callable[[Batch], Batch] = lambda batch: batch,
+    ordered: bool = False,
+    stream_sizes: Mapping[str, int] = {},
+) -> Program:
     """run(state, data, stage_start, num_steps) -> (state, sums of the metrics over the steps).
 
     A call must not cross the end of an epoch; the loop sees to it. Each step gathers its batch, brings it into model space and
@@ -53,18 +61,20 @@ def make_program(stage: Stage, batch_size: int, prepare: Prepare, axis_name: str
         shards: the number of those devices.
         constrain: places a batch on devices (a sharding constraint under jit).
         ordered: take `data` in the order it comes, from its first row (a chunk of a stream), instead of shuffling it.
+        stream_sizes: examples a step of the streams that do not give `batch_size`, over all devices.
     """
     step = make_step(stage, axis_name)
-    local = batch_size // shards
 
     def batch_at(data: Batch, orders: Mapping[str, Array], position: Array, state: TrainState) -> Batch:
-        start = position * batch_size
+        index: Array | int = 0
         key = jax.random.fold_in(jax.random.fold_in(state.key, _PREPARE), state.step)
         if axis_name is not None:
             index = jax.lax.axis_index(axis_name)
-            start, key = start + index * local, jax.random.fold_in(key, index)
+            key = jax.random.fold_in(key, index)
 
         def rows_of(name: str, stream: Batch) -> Batch:
+            size = stream_sizes.get(name, batch_size)
+            start, local = position * size + index * (size // shards), size // shards
             # A stream that is shorter than the longest goes round and round within the epoch.
             rows = orders[name][(start + jnp.arange(local)) % len(orders[name])]
             return jax.tree.map(lambda leaf: leaf[rows], stream)

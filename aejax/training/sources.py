@@ -2,7 +2,7 @@
 
 import dataclasses
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Protocol
 
 import jax
@@ -23,6 +23,7 @@ class Source(Protocol):
         steps_per_epoch: full batches in one pass.
         ordered: chunks come in the order of use, and begin at the call's first step; else the program shuffles.
         data_axes: of `jax.vmap` over the data of an ensemble: None where all members have the same.
+        stream_sizes: examples a step of the streams ('labelled') that do not give a whole batch; not of the longest.
     """
 
     @property
@@ -37,6 +38,11 @@ class Source(Protocol):
 
     @property
     def data_axes(self) -> dict[str, int | None] | None:
+        """See the class."""
+        ...
+
+    @property
+    def stream_sizes(self) -> Mapping[str, int]:
         """See the class."""
         ...
 
@@ -61,6 +67,7 @@ class Resident:
     batch_size: int
     ordered: bool = False
     own_streams: tuple[str, ...] = ()
+    stream_sizes: Mapping[str, int] = dataclasses.field(default_factory=dict)
 
     @property
     def steps_per_epoch(self) -> int:
@@ -122,6 +129,7 @@ class Stream:
     chunk_steps: int = 64
     ordered: bool = True
     data_axes: None = None
+    stream_sizes: Mapping[str, int] = dataclasses.field(default_factory=dict)
     _iterator: Iterator[Batch] | None = None
 
     def example(self) -> Batch:

@@ -26,6 +26,8 @@ def base(method: str) -> ConfigDict:
                 # 0 for any other method.
                 'num_labelled': 0,
                 'label_seed': 0,
+                # Labelled examples a step, at most batch_size; 0 for as many as that.
+                'labelled_batch_size': 0,
             },
             'optimizer': optimizers.default_config(),
             # A last stage after the method's own: 'classify' (a softmax on the code, trained with the encoder), 'probe' (the

@@ -35,6 +35,6 @@ def get_config(variant: str = '') -> ConfigDict:
         config.m2.model.hidden, config.m2.model.latents, config.m2.model.activation = (500,), 50, 'softplus'
         config.m2.classifier_hidden = (500,)
         config.optimizer.learning_rate = 3e-4
-        config.batch_size = 1000
+        config.batch_size, config.data.labelled_batch_size = 1000, 100
         config.m1_epochs, config.epochs, config.log_every, config.checkpoint_every = 300, 300, 10.0, 50.0
     return config

@@ -156,7 +156,8 @@ def pretrained_file(bench: Bench, config: ConfigDict, dataset: Dataset, seed: in
         settings['finetune'] = config.finetune.target
     elif config.method == 'm1_m2':
         settings.pop('epochs')
-        settings['data'] = {name: value for name, value in settings['data'].items() if name not in ('num_labelled', 'label_seed')}
+        of_m2 = ('num_labelled', 'label_seed', 'labelled_batch_size')
+        settings['data'] = {name: value for name, value in settings['data'].items() if name not in of_m2}
     else:
         return None
     text = json.dumps([settings, dataset.fingerprint, where(bench)], sort_keys=True)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from aejax.data.labels import split_labels, training_data
+from aejax.data.labels import split_labels, stream_sizes, training_data
 from aejax.types import UserError
 from tests.support import digits
 
@@ -34,6 +34,24 @@ def test_the_seed_chooses_and_more_labels_keep_those_of_fewer():
 def test_without_few_labels_the_split_is_as_it_was():
     assert training_data(digits()) is split()
     assert set(training_data(digits(), 20)) == {'labelled', 'unlabelled'}
+
+
+def test_the_labelled_stream_may_give_fewer_a_step():
+    assert stream_sizes(0, 100, 50) == stream_sizes(0, 100, 0) == {}
+    assert stream_sizes(20, 100, 50) == {'labelled': 20}
+
+
+@pytest.mark.parametrize(
+    ('sizes', 'message'),
+    [
+        ((-1, 100, 50), r'data.labelled_batch_size=-1 must lie between 0 \(a whole batch\) and batch_size=100'),
+        ((101, 100, 50), 'data.labelled_batch_size=101 must lie between'),
+        ((20, 100, 0), 'data.labelled_batch_size is for semi-supervised methods'),
+    ],
+)
+def test_sizes_that_no_step_can_have(sizes, message):
+    with pytest.raises(UserError, match=message):
+        stream_sizes(*sizes)
 
 
 @pytest.mark.parametrize(

@@ -56,9 +56,7 @@ def test_clusters_are_named_by_validation_images() -> None:
 
 
 @pytest.mark.parametrize(('nats', 'verdict'), [(325.0, 'reproduced'), (324.9, 'missed'), (-8.0, 'missed')])
-def test_only_the_log_likelihood_of_the_autoencoder_is_judged(
-    monkeypatch: pytest.MonkeyPatch, nats: float, verdict: str
-) -> None:
+def test_only_the_log_likelihood_of_the_autoencoder_is_judged(monkeypatch: pytest.MonkeyPatch, nats: float, verdict: str) -> None:
     stub_training(monkeypatch, lambda name, measure: {'parzen': np.full(5, nats), 'sigma': 0.1291})
     figures = module.run_parzen(Bench((0, 1), smoke=True)).figures
     assert [figure.verdict for figure in figures] == [verdict, 'stated']

@@ -213,7 +213,7 @@ def test_methods_with_mutables_are_tried_under_pmap():
 def test_pmap_trains_and_keeps_its_devices_equal(it):
     placement = make_placement('pmap', it.batch_size)
     stage = it.method.stages[0]
-    program = placement.compile(stage, it.batch_size, lambda batch, key: preprocessing.prepare(batch, it.spec, key), False)
+    program = placement.compile(stage, it.batch_size, lambda batch, key: preprocessing.prepare(batch, it.spec, key), it.source)
     epoch = min(it.source.steps_per_epoch, stage.num_steps)
     state, split = placement.place(from_host(it.start)), placement.place(dict(it.source.data))
     losses = []

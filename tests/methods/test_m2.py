@@ -176,7 +176,7 @@ def test_configs_that_cannot_be(changes, message):
 
 def test_draws_of_the_labels_run_as_one_ensemble_each_as_it_would_alone():
     method = built(**{'epochs': 2, 'model.hidden': (16,), 'model.latents': 4, 'classifier_hidden': ()})
-    options = {'batch_size': 100, 'num_labelled': 100, 'log_every': 2.0}
+    options = {'batch_size': 100, 'num_labelled': 100, 'labelled_batch_size': 50, 'log_every': 2.0}
     together = fit(method, digits(), seeds=(0, 0, 1), label_seed=(0, 3, 3), **options)
     for member, (seed, label_seed) in enumerate([(0, 0), (0, 3), (1, 3)]):
         alone = fit(method, digits(), seed=seed, label_seed=label_seed, **options)

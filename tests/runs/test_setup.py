@@ -45,8 +45,10 @@ def test_persistent_chains_are_counted_and_named(gibibytes):
 
 def test_few_labels_make_two_streams_for_methods_that_take_them():
     config = m2.get_config()
-    config.data.num_labelled, config.data.label_seed = 50, 3
-    data = setup.make_source(config, digits()).data
+    config.data.num_labelled, config.data.label_seed, config.data.labelled_batch_size = 50, 3, 20
+    source = setup.make_source(config, digits())
+    data = source.data
+    assert source.stream_sizes == {'labelled': 20}
     np.testing.assert_array_equal(np.bincount(data['labelled']['label']), np.full(10, 5))
     assert set(data) == set(setup.build(config, digits()).streams)
     config.data.streaming = True

@@ -28,7 +28,7 @@ def test_the_batch_is_really_spread():
     method, source = Stack(), Resident(numbered(530), 100)
     placement = make_placement('jit', 100)
     state = placement.place(loop.initial_state(method, source, digits().spec, 0))
-    program = placement.compile(method.stages[0], 100, lambda batch, key: {**batch, 'x': batch['x'] / 255.0}, False)
+    program = placement.compile(method.stages[0], 100, lambda batch, key: {**batch, 'x': batch['x'] / 255.0}, source)
     text = program.lower(state, placement.place(source.data), np.int32(0), np.int32(1)).compile().as_text()
     assert 'all-reduce' in text
     assert 'f32[50,64]' in text
@@ -44,7 +44,7 @@ def pmapped(num_steps: int, **fields):
     method, source = Stack(**fields), Resident(numbered(530), 100)
     placement = make_placement('pmap', 100)
     state = placement.place(loop.initial_state(method, source, digits().spec, 0))
-    program = placement.compile(method.stages[0], 100, lambda batch, key: {**batch, 'x': batch['x'] / 255.0}, False)
+    program = placement.compile(method.stages[0], 100, lambda batch, key: {**batch, 'x': batch['x'] / 255.0}, source)
     state, sums = program(state, placement.place(source.data), np.int32(0), np.int32(num_steps))
     return state, sums
 
@@ -79,6 +79,7 @@ def test_pmap_is_compiled_once_a_stage():
 
 def test_devices_that_a_batch_does_not_split_over_are_left_out():
     assert [len(usable_devices(size)) for size in (100, 101, 2, 1)] == [2, 1, 2, 1]
+    assert [len(usable_devices(100, size)) for size in (20, 21)] == [2, 1]
 
 
 @pytest.mark.parametrize(
@@ -86,6 +87,10 @@ def test_devices_that_a_batch_does_not_split_over_are_left_out():
     [
         ({'mode': 'tpu'}, "parallel is 'tpu'; choose one of jit, pmap"),
         ({'batch_size': 101, 'devices': jax.devices()}, 'batch_size=101 does not split over 2 devices'),
+        (
+            {'batch_size': 100, 'stream_sizes': {'labelled': 21}, 'devices': jax.devices()},
+            'data.labelled_batch_size=21 does not split over 2 devices',
+        ),
         ({'mode': 'pmap', 'batch_size': 2, 'members': True}, "an ensemble needs parallel='jit'"),
     ],
 )

@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+import pytest
 
 from aejax.training import loop
 from aejax.training.sources import Resident
@@ -38,11 +39,14 @@ class Counts:
             'labelled': mutables['labelled'].at[seen].add(1),
             'unlabelled': mutables['unlabelled'].at[others].add(1),
         }
-        return LossOutput(params['encoder'] * 0.0, {'matching': matching}, counts)
+        values = {name: stream['x'][:, 0] for name, stream in batch.items()}
+        rows = jnp.asarray(float(len(seen)))
+        return LossOutput(params['encoder'] * 0.0, {'matching': matching, 'labelled_rows': rows, **values}, counts)
 
 
-def run(steps: int, log_every: float = 1.0):
-    intervals = loop.train(Counts(steps), Resident(DATA, 10), SPEC, batch_size=10, log_every=log_every, devices=jax.devices()[:1])
+def run(steps: int, log_every: float = 1.0, devices: int = 1, **sizes: int):
+    source = Resident(DATA, 10, stream_sizes=sizes)
+    intervals = loop.train(Counts(steps), source, SPEC, batch_size=10, log_every=log_every, devices=jax.devices()[:devices])
     return [(i.step, i.epoch, i.metrics['count/matching'], jax.device_get(i.state.mutables)) for i in intervals]
 
 
@@ -61,3 +65,32 @@ def test_calls_that_are_cut_see_the_same_rows():
     first = run(1)[-1][3]['unlabelled']
     assert sorted(first) == [0] * 30 + [1] * 10
     assert not np.array_equal(np.flatnonzero(first), np.arange(10))
+
+
+def test_a_stream_may_give_fewer_rows_a_step():
+    *_, (step, epoch, matching, counts) = run(4, labelled=3)
+    assert (step, epoch, matching) == (4, 1.0, 1.0)
+    np.testing.assert_array_equal(counts['unlabelled'], 1)
+    assert counts['labelled'].sum() == 12
+    assert set(counts['labelled']) == {1, 2}
+    whole, cut = run(12, labelled=3)[-1][3], run(12, log_every=0.25, labelled=3)[-1][3]
+    np.testing.assert_array_equal(whole['labelled'], cut['labelled'])
+
+
+def test_rows_do_not_depend_on_devices_however_many_a_stream_gives():
+    one, two = (run(8, devices=count, labelled=2)[-1][3] for count in (1, 2))
+    for name in one:
+        np.testing.assert_array_equal(one[name], two[name])
+    assert one['labelled'].sum() == 16
+
+
+def test_two_devices_share_every_stream_under_pmap():
+    options = {'batch_size': 10, 'log_every': 0.25}
+    source = Resident(DATA, 10, stream_sizes={'labelled': 4})
+    of_two, of_one = (
+        [dict(interval.metrics) for interval in loop.train(Counts(6), source, SPEC, parallel=parallel, **options)]
+        for parallel in ('pmap', 'jit')
+    )
+    for mapped, whole in zip(of_two, of_one, strict=True):
+        assert (mapped.pop('count/labelled_rows'), whole.pop('count/labelled_rows')) == (2, 4)
+        assert mapped == pytest.approx(whole)
