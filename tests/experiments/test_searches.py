@@ -50,14 +50,14 @@ def test_climbing_looks_until_the_error_rises(lowest: float, looked_at: list[flo
     assert all(error == abs(value - lowest) for value, error in found.items())
 
 
-@pytest.mark.parametrize('best', [(0.1, 0.3), (0.25, 0.03)])
-def test_the_stack_is_chosen_on_validation(monkeypatch: pytest.MonkeyPatch, best: tuple[float, float]) -> None:
+@pytest.mark.parametrize('best', [(0.1, 0.3, 100), (0.25, 0.03, 100), (0.25, 0.1, 10)])
+def test_the_stack_is_chosen_on_validation(monkeypatch: pytest.MonkeyPatch, best: tuple[float, float, int]) -> None:
     def is_best(config: ConfigDict) -> bool:
-        return best == (config.layer.corruption.level, config.finetune.optimizer.learning_rate)
+        return best == (config.layer.corruption.level, config.finetune.optimizer.learning_rate, config.epochs)
 
     monkeypatch.setattr(vincent2010, 'run_part', training_with(is_best))
-    *found, rows = vincent2010._search(BENCH, 'mnist_basic', (0.1, 0.25))
-    assert tuple(found) == best
+    found, rows = vincent2010._search(BENCH, vincent2010.PROBLEMS[1], (0.1, 0.25))
+    assert found == best
     assert {row['model'] for row in rows} == {'SDAE-3, 10% masked', 'SDAE-3, 25% masked'}
     assert all(row['seeds'] == [0, 1] for row in rows)
 
