@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 from ml_collections import ConfigDict
 
 from aejax.types import UserError
@@ -15,6 +16,19 @@ Ranges = Mapping[str, tuple[float, float]]
 def is_finite(value: Any) -> bool:
     """Whether `value` is a number that is finite."""
     return isinstance(value, int | float) and math.isfinite(value)
+
+
+def check_seed(seed: int, name: str = 'seed') -> None:
+    """Raises UserError where `seed` is none that a key can be made of, each of its own."""
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or not 0 <= seed < 2**32:
+        raise UserError(f'{name}={seed} must be a whole number between 0 and {2**32 - 1}')
+
+
+def check_counts(counts: Mapping[str, Any]) -> None:
+    """Raises UserError on the first of the named numbers that is no whole one of at least 1."""
+    for name, value in counts.items():
+        if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
+            raise UserError(f'{name}={value} must be a whole number of at least 1')
 
 
 def check_ranges(config: ConfigDict, ranges: Ranges, section: str = '') -> None:

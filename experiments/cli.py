@@ -197,7 +197,7 @@ def describe(error: BaseException) -> tuple[str, int] | None:
         full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
         return ('the disk is full; free some space and start the same command again. ' if full else '') + one_line(error), 1
     if isinstance(error, MemoryError) or 'RESOURCE_EXHAUSTED' in str(error):
-        return f'out of memory; try a smaller batch_size, model or --num. {one_line(error)[:200]}', 1
+        return f'out of memory; try a smaller batch_size, num_samples, model or --num. {one_line(error)[:200]}', 1
     return None
 
 

@@ -30,7 +30,7 @@ _CHECKPOINT = flags.DEFINE_string(
     'checkpoint', 'configured', "evaluate, sample: 'last', 'best', or a step (default: the config's)"
 )
 _NUM = flags.DEFINE_integer('num', 100, 'sample: how many', lower_bound=1)
-_SEED = flags.DEFINE_integer('sample_seed', 0, 'sample: seed of the noise')
+_SEED = flags.DEFINE_integer('sample_seed', 0, 'sample: seed of the noise', lower_bound=0, upper_bound=2**32 - 1)
 _DISTRIBUTED = flags.DEFINE_bool('distributed', False, 'be one of several processes, one a host (see cli.join_processes)')
 cli.define_folder_flags()
 for _name in ('config', 'data_dir', 'download_dir'):

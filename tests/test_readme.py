@@ -5,6 +5,7 @@ import re
 import sys
 import types
 
+import jax
 import numpy as np
 import pytest
 
@@ -62,6 +63,16 @@ def test_the_ensemble_that_readme_shows(monkeypatch, tmp_path):
     names: dict = {}
     exec(compile(shown, 'README', 'exec'), names)
     assert np.shape(names['fit'].history[-1]['validation/elbo']) == (3,)
+
+
+def test_the_prior_that_readme_shows():
+    block = next(block for block in python_blocks() if 'class Moons' in block)
+    block = block.replace("aejax.load('runs/vae')", 'None').replace('method = ', 'config.epochs = 1\nmethod = ')
+    estimate, own = block.index('x = '), block.index('class Moons')
+    names: dict = {}
+    exec(compile(block[:estimate] + block[own:], 'README', 'exec'), names)
+    assert names['fit'].history[-1]['epoch'] == 1
+    assert np.std(names['method'].prior.sample(jax.random.key(0), 1000)) > 2
 
 
 def between(marker: str) -> str:

@@ -2,11 +2,12 @@
 
 import math
 
+import numpy as np
 import pytest
 from ml_collections import ConfigDict
 
 from aejax import methods
-from aejax.settings import check_ranges
+from aejax.settings import check_counts, check_ranges, check_seed
 from aejax.types import UserError
 from experiments.configs import ae, cae, vae
 from tests.support import digits
@@ -20,6 +21,18 @@ def test_the_lowest_value_is_allowed_and_the_end_is_not():
     for wrong in (-1e-9, math.nan, math.inf):
         with pytest.raises(UserError, match=r'^weight=.* must be at least 0$'):
             check_ranges(ConfigDict({'rate': 0.5, 'weight': wrong}), ranges)
+
+
+def test_seeds_and_counts():
+    for seed in (0, 2**32 - 1, np.int64(3)):
+        check_seed(seed)
+    for seed in (-1, 2**32, 1.0, True):
+        with pytest.raises(UserError, match=f'^noise={seed} must be a whole number between 0 and 4294967295$'):
+            check_seed(seed, 'noise')
+    check_counts({'chains': 1, 'steps': np.int32(5)})
+    for count in (0, -1, 2.0, True):
+        with pytest.raises(UserError, match=f'^steps={count} must be a whole number of at least 1$'):
+            check_counts({'chains': 1, 'steps': count})
 
 
 @pytest.mark.parametrize(

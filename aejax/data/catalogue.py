@@ -12,6 +12,7 @@ from aejax.data.mnist_variants import MNIST_VARIANTS, load_mnist_variant
 from aejax.data.prepared import load_idx
 from aejax.data.subset import with_training_examples
 from aejax.data.synthetic import MANIFOLDS, load_manifold
+from aejax.settings import check_seed
 from aejax.types import UserError
 
 NAMES = ('digits', *IDX_CONFIGS, *MNIST_VARIANTS, *MANIFOLDS, 'patches')
@@ -47,8 +48,7 @@ def load(
     """
     if not name:
         raise UserError(f'the data set has no name: data.name must be one of {", ".join(NAMES)} or tfds:NAME')
-    if not 0 <= seed < 2**32:
-        raise UserError(f'the data seed must lie in 0 .. {2**32 - 1}, got {seed}')
+    check_seed(seed, 'the seed of the data')
     base, attribute = (name, '') if num_train else split_name(name)
     if num_train or attribute:
         whole = load(
@@ -76,7 +76,10 @@ def load(
 
         return load_tfds(name, preprocessing, seed, folder)
     nearest = difflib.get_close_matches(name, NAMES, n=1, cutoff=0)
-    raise UserError(f'unknown data set {name!r}, did you mean {nearest[0]!r}? There are {", ".join(NAMES)} and tfds:NAME')
+    raise UserError(
+        f'unknown data set {name!r}, did you mean {nearest[0]!r}? There are {", ".join(NAMES)} and tfds:NAME, '
+        'and of images NAME:thickness and NAME:rotation'
+    )
 
 
 def _folder(given: str | os.PathLike[str] | None, variable: str) -> Path | None:

@@ -33,9 +33,10 @@ def split_labels(split: Split, num_labelled: int, seed: int, num_classes: int) -
     for label in range(num_classes):
         rows = order[split['label'][order] == label][:share]
         if len(rows) < share:
+            remedy = 'choose fewer' if share > 1 else 'train on more examples, data.num_train'
             raise UserError(
                 f'data.num_labelled={num_labelled} needs {share} examples of every class, and class {label} has '
-                f'{len(rows) or "none"}: choose fewer'
+                f'{len(rows) or "none"}: {remedy}'
             )
         chosen.append(rows)
     kept = np.sort(np.concatenate(chosen))

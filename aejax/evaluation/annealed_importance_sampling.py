@@ -28,7 +28,8 @@ from jax.typing import ArrayLike
 
 from aejax.evaluation import hmc
 from aejax.evaluation.hmc import Point
-from aejax.types import Array, Key, Mutables, Params
+from aejax.settings import check_counts
+from aejax.types import Array, Key, Mutables, Params, UserError
 
 ACCEPTANCE = 0.65
 """The mean probability of acceptance that steps are adapted to."""
@@ -68,11 +69,13 @@ class Sandwich(NamedTuple):
 
 def linear_betas(num: int) -> np.ndarray:
     """beta_t = t / T, t = 0..T: [num + 1] with T = num."""
+    check_counts({'num': num})
     return np.linspace(0.0, 1.0, num + 1)
 
 
 def sigmoidal_betas(num: int, steepness: float = 4.0) -> np.ndarray:
     """beta_t = (s_t - s_0) / (s_T - s_0), s_t = sigmoid(steepness (2 t / T - 1)), [num + 1]: small steps at both ends."""
+    check_counts({'num': num})
     s = 1 / (1 + np.exp(-steepness * np.linspace(-1.0, 1.0, num + 1)))
     return (s - s[0]) / (s[-1] - s[0])
 
@@ -105,8 +108,12 @@ def ais(
 
     Raises:
         ValueError: betas do not rise from 0 to 1.
+        UserError: the method lacks one of the three, or there is no chain or no step.
     """
     ladder = _checked(betas)
+    check_counts({'num_chains': num_chains, 'num_leapfrog': num_leapfrog})
+    if lacking := [name for name in ('sample_prior', 'prior_log_prob', 'likelihood') if not hasattr(method, name)]:
+        raise UserError(f'annealed importance sampling needs {lacking[0]}, which {type(method).__name__} does not have')
     start_key, chain_key = jax.random.split(key)
     z = method.sample_prior(params, mutables, start_key, num_chains * len(x))
     return _anneal(method, params, mutables, chain_key, x, z, ladder, num_leapfrog, step_sizes)
@@ -130,6 +137,7 @@ def reverse_ais(
         ValueError: betas do not rise from 0 to 1.
     """
     ladder = _checked(betas)[::-1].copy()
+    check_counts({'num_chains': num_chains, 'num_leapfrog': num_leapfrog})
     if step_sizes is not None:
         # The transition to beta_t takes the step that led there forward; that to beta_0 leads nowhere and takes any.
         step_sizes = jnp.concatenate([step_sizes[:-1][::-1], step_sizes[:1]])

@@ -21,6 +21,7 @@ from aejax import preprocessing
 from aejax.distributions import normal
 from aejax.evaluation.log_weights import Estimate, log_mean
 from aejax.evaluation.per_example import batch_keys, evaluation_key, padded_batches
+from aejax.settings import check_counts
 from aejax.types import Array, Batch, DataSpec, Key, Mutables, Params, TrainState, UserError
 
 Propose = Callable[[Key, int], tuple[Array, Array]]
@@ -78,17 +79,16 @@ def importance_sampling(
         propose: in place of the method's q(z given x).
 
     Raises:
-        UserError: the method lacks what is needed, or there is not one sample.
+        UserError: the method lacks what is needed, or a number is no whole one above 0.
     """
     if not is_evaluable(method):
         raise UserError(
             f'{type(method).__name__} lacks likelihood, prior_log_prob, or propose and posterior: log p(x) needs them'
         )
-    if num_samples < 1:
-        raise UserError(f'log p(x) from {num_samples} samples: give at least 1')
+    check_counts({'num_samples': num_samples, **({} if chunk is None else {'chunk': chunk})})
     propose = propose or proposal(method, params, mutables, x)
     log_weights = functools.partial(_log_weights, method, params, mutables, x, propose)
-    return log_mean(log_weights, key, num_samples, min(chunk or chunk_size(x), num_samples), counts)
+    return log_mean(log_weights, key, num_samples, min(chunk_size(x) if chunk is None else chunk, num_samples), counts)
 
 
 def naive_monte_carlo(

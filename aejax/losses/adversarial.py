@@ -70,6 +70,12 @@ def check_kind(kind: str) -> None:
         raise UserError(f'generator_loss is {kind!r}; choose one of {", ".join(GENERATOR_LOSSES)}')
 
 
+def check_real_label(real_label: float) -> None:
+    """Raises UserError where the discriminator's target for real data is no probability, or 0."""
+    if not (isinstance(real_label, int | float) and 0 < real_label <= 1):
+        raise UserError(f'real_label={real_label} must be above 0 and at most 1')
+
+
 def r1_penalty(discriminate: Callable[[Array], Array], x: Array) -> Array:
     """1/2 norm(grad_x a(x))^2 of the discriminator's logits at real x: the weight gamma is the caller's.
 

@@ -14,7 +14,7 @@ from ml_collections import ConfigDict
 
 from aejax import optimizers
 from aejax.distributions import normal
-from aejax.losses.adversarial import check_kind, discriminator_health, discriminator_loss, generator_loss
+from aejax.losses.adversarial import check_kind, check_real_label, discriminator_health, discriminator_loss, generator_loss
 from aejax.losses.reconstruction import cross_entropy, squared_error
 from aejax.methods._phases import one_stage
 from aejax.models.activations import activation
@@ -144,7 +144,7 @@ def game(config: ConfigDict, spec: DataSpec) -> dict[str, Any]:
         UserError: on a generator's loss that does not exist, or numbers out of their range.
     """
     check_kind(config.generator_loss)
-    check_ranges(config, {'real_label': (1e-6, 1.0 + 1e-9)})
+    check_real_label(config.real_label)
     num_steps = optimizers.num_steps(config, spec)
     return {
         'kind': config.generator_loss,

@@ -150,7 +150,8 @@ def finetuned(method: Method, config: ConfigDict, spec: DataSpec) -> Method:
     optimizer = optimizers.from_config(section.optimizer, num_steps, 'finetune.optimizer')
     needed = ('encode', 'decoding_errors', 'loss_name') if section.target == 'reconstruct' else ('encode',)
     if missing := [name for name in needed if not hasattr(method, name)]:
-        raise UserError(f'finetune.target={section.target!r} needs a method with {missing[0]}; a {config.method} has none')
+        what = 'an encoder' if missing[0] == 'encode' else "an autoencoder's loss of reconstruction"
+        raise UserError(f'finetune.target={section.target!r} needs {what}, which method {config.method} does not have')
     if section.target == 'reconstruct':
         return Unrolled(method, optimizer, num_steps)
     if not spec.num_classes:

@@ -1,6 +1,7 @@
 """The prior of a game over codes: that of the config, or whatever a user passes in its place."""
 
 import jax
+import numpy as np
 from ml_collections import ConfigDict
 
 from aejax.priors import shapes
@@ -12,12 +13,20 @@ def chosen(config: ConfigDict, prior: Samples | None) -> Samples:
     """`prior`, or without it that of the config's `prior` section, over `model.latents` dimensions.
 
     Raises:
-        UserError: its samples are not so wide, or as from `shapes.from_config`.
+        UserError: `prior` does not sample, its samples are not so wide, or are no function of the key; or as from
+            `shapes.from_config`.
     """
     latents = config.model.latents
-    prior = prior or shapes.from_config(config.prior, latents)
-    if (shape := jax.eval_shape(lambda: prior.sample(jax.random.key(0), 2)).shape) != (2, latents):
-        raise UserError(f'two samples of the prior have shape {shape}: model.latents={latents} does not fit')
+    if prior is None:
+        return shapes.from_config(config.prior, latents)
+    if isinstance(prior, type) or not callable(getattr(prior, 'sample', None)):
+        raise UserError(f'the prior must be an object with sample(key, num) -> [num, latents], not {prior!r}')
+    first, again = (np.asarray(prior.sample(jax.random.key(0), 2)) for _ in range(2))
+    if first.shape != (2, latents):
+        raise UserError(f'two samples of the prior have shape {first.shape}: model.latents={latents} does not fit')
+    # What other generators draw (numpy's, say) would be drawn once, when the step is compiled, and never again.
+    if not np.array_equal(first, again):
+        raise UserError('samples of the prior must depend on their key and nothing else: draw them with jax.random')
     return prior
 
 

@@ -91,7 +91,10 @@ def _check_labels(config: ConfigDict, spec: DataSpec, prior: Samples) -> None:
         return
     if not hasattr(prior, 'sample_class'):
         choices = ' or '.join(shapes.PER_CLASS)
-        raise UserError(f"labels='discriminator' needs a prior with a part for each class: set prior.kind to {choices}")
+        raise UserError(
+            "labels='discriminator' needs a prior with a part for each class: "
+            f'set prior.kind to {choices}, or give your own sample_class(key, label)'
+        )
     parts = getattr(prior, 'num_components', getattr(prior, 'num_classes', spec.num_classes))
     if parts != spec.num_classes:
         raise UserError(f'prior.components={parts} must be the {spec.num_classes} classes of {spec.name}')

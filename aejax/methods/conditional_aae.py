@@ -146,7 +146,7 @@ class ConditionalAAE:
         """Mean over the batch of -V_z, nats, with as many z* as x."""
         keys = jax.random.split(context.key, 3)
         real, fake = self.prior.sample(keys[0], len(batch['x'])), self.encode(params, mutables, batch['x'])
-        return self._critic_loss(self.code_critic, params, mutables, real, fake, keys[1:])
+        return self._critic_loss(self.code_critic, params, mutables, real, fake, keys[1:], 'code_')
 
     def image_loss(self, params: Params, mutables: Mutables, batch: Batch, context: Context) -> LossOutput:
         """Mean over the batch of -V_x, nats."""
@@ -157,12 +157,12 @@ class ConditionalAAE:
         return self._critic_loss(self.image_critic, params, mutables, real, fake, keys)
 
     def _critic_loss(
-        self, critic: Critic, params: Params, mutables: Mutables, real: Array, fake: Array, keys: Array
+        self, critic: Critic, params: Params, mutables: Mutables, real: Array, fake: Array, keys: Array, prefix: str = ''
     ) -> LossOutput:
+        """Metrics have the names that they have in `evaluate`."""
         logits = [critic.logits(params, mutables, x, key) for x, key in zip((real, fake), keys, strict=True)]
-        return LossOutput(
-            jnp.mean(discriminator_loss(*logits)), discriminator_health(*logits), critic.next_mutables(params, mutables, real)
-        )
+        health = {f'{prefix}{name}': values for name, values in discriminator_health(*logits).items()}
+        return LossOutput(jnp.mean(discriminator_loss(*logits)), health, critic.next_mutables(params, mutables, real))
 
     def evaluate(self, params: Params, mutables: Mutables, batch: Batch, context: Context) -> Mapping[str, Array]:
         """At x's own attribute: squared_error, total_variation, d_real and d_fake of D_x, code_d_real and code_d_fake of D_z."""

@@ -30,7 +30,14 @@ import optax
 from ml_collections import ConfigDict
 
 from aejax import optimizers
-from aejax.losses.adversarial import check_kind, discriminator_health, discriminator_loss, generator_loss, r1_penalty
+from aejax.losses.adversarial import (
+    check_kind,
+    check_real_label,
+    discriminator_health,
+    discriminator_loss,
+    generator_loss,
+    r1_penalty,
+)
 from aejax.losses.energy import energy_score
 from aejax.methods._phases import one_stage
 from aejax.methods._priors import chosen
@@ -148,7 +155,8 @@ def build(config: ConfigDict, spec: DataSpec, prior: Samples | None = None) -> G
         UserError: on a loss, net, prior or output that does not exist or does not fit the data, or a number out of its range.
     """
     check_kind(config.generator_loss)
-    check_ranges(config, {'real_label': (1e-6, 1.0 + 1e-9), 'r1': (0.0, math.inf), 'discriminator_steps': (1, 1_000)})
+    check_real_label(config.real_label)
+    check_ranges(config, {'r1': (0.0, math.inf), 'discriminator_steps': (1, 1_000)})
     check_config(config.model, spec)
     num_steps = optimizers.num_steps(config, spec)
     return GAN(

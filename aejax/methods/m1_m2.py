@@ -207,7 +207,8 @@ def build(config: ConfigDict, spec: DataSpec) -> M1M2:
         UserError: on a config without labels or with a stage of fine-tuning, or what either model refuses.
     """
     check_labels(config)
-    check_ranges(config, {'code_threshold': (0.0, math.inf), 'm1_epochs': (1, math.inf)})
+    # Under N(0, I) no dimension's mean can vary by more than 1.
+    check_ranges(config, {'code_threshold': (0.0, 1.0), 'm1_epochs': (1, math.inf)})
     with of_part('m1'):
         m1 = vae.build(part_config(config, 'm1', config.m1_epochs), spec)
     code_spec = dataclasses.replace(spec, name=f'codes of {spec.name}', shape=(config.m1.model.latents,), preprocessing='raw')

@@ -258,7 +258,7 @@ def layer_configs(config: ConfigDict) -> list[ConfigDict]:
 def check_layers(config: ConfigDict, layers: list[Any]) -> None:
     """Raises UserError where the layers' method is none that can be stacked."""
     if any(not hasattr(layer, 'decoding_errors') or len(layer.stages) != 1 for layer in layers):
-        raise UserError(f'a {config.layer.method} cannot be stacked: layers are autoencoders of one stage, or RBMs')
+        raise UserError(f'method {config.layer.method} cannot be stacked: layers are autoencoders of one stage, or RBMs')
 
 
 def build(config: ConfigDict, spec: DataSpec) -> StackedAE:

@@ -7,6 +7,7 @@ from ml_collections import ConfigDict
 
 from aejax.distributions import bernoulli, normal
 from aejax.models.activations import activation
+from aejax.settings import check_ranges
 from aejax.types import Array, Params, UserError
 
 FAMILIES = ('bernoulli', 'gaussian')
@@ -54,11 +55,12 @@ def from_config(config: ConfigDict, output: str) -> Observation:
     """The observation model of a `likelihood` section, for a decoder with this output.
 
     Raises:
-        UserError: on a family that does not exist, or that does not fit the output.
+        UserError: on a family that does not exist, or that does not fit the output, or a variance out of its range.
     """
     if config.family not in FAMILIES:
         raise UserError(f"likelihood.family is {config.family!r}; choose 'bernoulli' or 'gaussian'")
     if config.family == 'bernoulli' and output != 'sigmoid':
         raise UserError("likelihood.family='bernoulli' needs model.output='sigmoid'")
+    check_ranges(config, {'log_variance': (-30.0, 30.0)}, 'likelihood')
     learns_variance = config.family == 'gaussian' and config.learns_variance
     return Observation(config.family, output, config.log_variance, learns_variance)

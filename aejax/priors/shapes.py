@@ -178,7 +178,7 @@ def from_config(config: ConfigDict, latents: int) -> Normal | Uniform | RadialMi
     """
     if config.kind not in KINDS:
         raise UserError(f'prior.kind is {config.kind!r}; choose one of {", ".join(KINDS)}')
-    check_ranges(config, {'scale': (1e-6, math.inf), 'components': (1, 1_000)}, 'prior')
+    check_ranges(config, {'scale': (1e-6, 1e6), 'components': (1, 1_000)}, 'prior')
     if config.kind in PER_CLASS and latents != 2:
         raise UserError(f'prior.kind={config.kind!r} lies in the plane: set model.latents=2, not {latents}')
     if config.kind == 'normal':

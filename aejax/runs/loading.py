@@ -15,6 +15,7 @@ from aejax import methods
 from aejax.runs import folder as folders
 from aejax.runs.folder import CHECKPOINTS, PROVENANCE, SUMMARY
 from aejax.runs.setup import complete, machine_memory, num_bytes
+from aejax.settings import check_counts, check_seed
 from aejax.training import loop
 from aejax.training import state as states
 from aejax.training.checkpoint import Checkpoints, stored_steps
@@ -30,6 +31,7 @@ CAPABILITIES = (
     'conditional_encode',
     'conditional_decode',
     'conditional_sample',
+    'attribute_decode',
 )
 
 
@@ -65,7 +67,7 @@ def spec_of(description: Any) -> DataSpec:
         ) from None
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class Model:
     """A trained method with its parameters. All arrays are numpy, in model space: what `aejax.data` and `preprocessing` make.
 
@@ -83,10 +85,14 @@ class Model:
     spec: DataSpec
     checkpoint: int
 
+    @property
+    def abilities(self) -> list[str]:
+        """Which of CAPABILITIES this model has."""
+        return [name for name in CAPABILITIES if hasattr(self.method, name)]
+
     def _call(self, capability: str, *arguments: Any) -> np.ndarray:
         if not hasattr(self.method, capability):
-            there = [name for name in CAPABILITIES if hasattr(self.method, name)]
-            raise UserError(f'a {self.config.method} cannot {capability}: it can {", ".join(there)}')
+            raise UserError(f'method {self.config.method} cannot {capability}: it can {", ".join(self.abilities)}')
         function, given = self._compiled(capability), (self.state.params, self.state.mutables, *arguments)
         if (size := num_bytes(function.eval_shape(*given))) > (memory := machine_memory()):
             raise UserError(f'that is {size / 2**30:,.0f} GiB, and this machine has {memory / 2**30:,.0f} GiB: ask for less')
@@ -96,6 +102,9 @@ class Model:
     @functools.cache  # noqa: B019 (a model is few and lives as long as its compiled functions)
     def _compiled(self, capability: str) -> Any:
         return jax.jit(getattr(self.method, capability), static_argnums=3 if capability == 'sample' else ())
+
+    def __repr__(self) -> str:
+        return f'<Model {self.config.method} of {self.spec.name}, step {self.checkpoint}: {", ".join(self.abilities)}>'
 
     def __hash__(self) -> int:
         return id(self)
@@ -117,7 +126,9 @@ class Model:
 
     def sample(self, num: int, seed: int = 0) -> np.ndarray:
         """`num` examples from the model."""
-        return self._call('sample', jax.random.key(seed), num)
+        check_seed(seed)
+        check_counts({'num': num})
+        return self._call('sample', jax.random.key(seed), int(num))
 
     def class_logits(self, x: Any) -> np.ndarray:
         """Logits of q(y given x), [n, classes], for x [n, ...]."""
@@ -125,20 +136,27 @@ class Model:
 
     def conditional_encode(self, x: Any, label: Any) -> np.ndarray:
         """Codes [n, d] of x [n, ...] with classes label [n]."""
-        return self._call('conditional_encode', self._batch(x), self._labels(label))
+        return self._call('conditional_encode', *_as_many(self._batch(x), self._labels(label)))
 
     def conditional_decode(self, z: Any, label: Any) -> np.ndarray:
         """Outputs [n, ...] for codes z [n, d] and classes label [n]."""
-        return self._call('conditional_decode', self._codes(z, 'conditional_encode', np.zeros(1, np.int32)), self._labels(label))
+        z = self._codes(z, 'conditional_encode', np.zeros(1, np.int32))
+        return self._call('conditional_decode', *_as_many(z, self._labels(label)))
 
     def conditional_sample(self, label: Any, seed: int = 0) -> np.ndarray:
         """An example from the model for each class in label [n]."""
+        check_seed(seed)
         return self._call('conditional_sample', jax.random.key(seed), self._labels(label))
 
-    def _labels(self, label: Any) -> Any:
-        label = np.asarray(label)
-        if label.ndim != 1 or label.dtype.kind not in 'iu' or np.any((label < 0) | (label >= self.spec.num_classes)):
-            raise UserError(f'labels are whole numbers from 0 to {self.spec.num_classes - 1}, one an example: [n]')
+    def attribute_decode(self, z: Any, level: Any) -> np.ndarray:
+        """Outputs [n, ...] for codes z [n, d] at levels [n] of the attribute, 0 to `spec.num_levels` - 1."""
+        return self._call('attribute_decode', *_as_many(self._codes(z, 'encode'), self._labels(level, 'levels')))
+
+    def _labels(self, label: Any, name: str = 'labels') -> Any:
+        label, count = np.asarray(label), self.spec.num_classes if name == 'labels' else self.spec.num_levels
+        whole = label.ndim == 1 and label.size and label.dtype.kind in 'iu'
+        if not whole or np.any((label < 0) | (label >= count)):
+            raise UserError(f'{name} are whole numbers from 0 to {count - 1}, one an example: [n]')
         return jax.numpy.asarray(label, jax.numpy.int32)
 
     def _codes(self, z: Any, encode: str, *label: np.ndarray) -> Any:
@@ -162,6 +180,13 @@ class Model:
                 raise UserError(f'this model was trained on {self.spec.preprocessing!r} data: give floats that were prepared so')
             return jax.numpy.asarray(x, jax.numpy.float32) / 255.0
         return jax.numpy.asarray(x, jax.numpy.float32)
+
+
+def _as_many(x: Any, label: Any) -> tuple[Any, Any]:
+    """Both, where there is one label or level for each example."""
+    if len(x) != len(label):
+        raise UserError(f'{len(label)} labels or levels for {len(x)} examples: give one for each')
+    return x, label
 
 
 def load(run_dir: str | os.PathLike[str], checkpoint: str | int = 'configured') -> Model:

@@ -7,11 +7,14 @@ from typing import Any
 import jax
 from ml_collections import ConfigDict
 
+from aejax.evaluation.importance_sampling import is_evaluable
 from aejax.files import write_json
+from aejax.rows import read_rows
 from aejax.runs import folder as folders
 from aejax.runs import provenance
 from aejax.runs.console import Console
 from aejax.runs.folder import CHECKPOINTS, METRICS, PROVENANCE, SUMMARY
+from aejax.runs.likelihood import num_importance_samples
 from aejax.runs.loading import due_steps
 from aejax.runs.missing import is_readable, missing
 from aejax.runs.run import Run
@@ -56,6 +59,8 @@ def open_run(config: ConfigDict, folder: pathlib.Path, where: Folders, overwrite
     folders.claim(folder, folders.plain(config), overwrite)
     checkpoints = Checkpoints(folder / CHECKPOINTS, method.selection)
     run = Run(config, folder, dataset, method, make_source(config, dataset), checkpoints, console, began)
+    if num_importance_samples(config) and config.finetune.target == 'none' and not is_evaluable(method):
+        run.warn(f'evaluation.importance_samples is for methods that have log p(x), and {config.method} has none')
     sizes = (config.batch_size, *run.source.stream_sizes.values())
     used, there = len(usable_devices(*sizes)), jax.device_count()
     if used < there:
@@ -70,6 +75,8 @@ def resume(run: Run, command: Sequence[str]) -> TrainState | None:
         run.warn(f'{run.folder} had finished, but {"; ".join(redo)}: what is missing is made again')
     state = run.checkpoints.restore_last(run.template, run.warn)
     step = 0 if state is None else int(state.step)
+    if state is None and read_rows(run.folder / METRICS):
+        run.warn(f'{run.folder} holds no checkpoint: training begins again')
     run.rows = folders.keep_rows(run.folder / METRICS, step)
     there = {row['step'] for row in run.rows}
     if lost := [end for end in run.interval_ends() if end <= step and end not in there]:

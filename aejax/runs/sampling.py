@@ -23,18 +23,20 @@ from aejax.visualization.verdict import verdict
 NUM_PROGRESSIONS = 500
 
 SETTINGS = ('parzen_samples', 'samples')
+MAX_SAMPLES = 1_000_000
+"""They are kept in memory, and each is held against thousands of examples."""
 
 
 def sample_counts(config: ConfigDict) -> dict[str, int]:
     """`evaluation.parzen_samples` and `evaluation.samples`; 0 in a config that does not have them.
 
     Raises:
-        UserError: one is negative.
+        UserError: one is negative, or more than can be kept.
     """
     found = {name: int(config.get('evaluation', {}).get(name, 0)) for name in SETTINGS}
     for name, num in found.items():
-        if num < 0:
-            raise UserError(f'evaluation.{name}={num} must be at least 0, which is for none')
+        if not 0 <= num <= MAX_SAMPLES:
+            raise UserError(f'evaluation.{name}={num} must lie between 0, which is for none, and {MAX_SAMPLES:,}')
     return found
 
 

@@ -16,6 +16,7 @@ from aejax.data.labels import stream_sizes, training_data
 from aejax.files import flatten
 from aejax.runs.likelihood import num_importance_samples
 from aejax.runs.sampling import sample_counts
+from aejax.settings import check_seed
 from aejax.training import loop
 from aejax.training.parallel import make_placement
 from aejax.training.sources import Resident, Source, stream_of
@@ -60,8 +61,7 @@ def check(config: ConfigDict) -> None:
             raise UserError(f'{name}={getattr(config, name)} must be a positive number of epochs')
     label_seed = config.data.get('label_seed', 0)
     for name, seed in (('seed', config.seed), ('data.seed', config.data.seed), ('data.label_seed', label_seed)):
-        if not 0 <= seed < 2**32:
-            raise UserError(f'{name}={seed} must lie between 0 and {2**32 - 1}')
+        check_seed(seed, name)
     if config.test_checkpoint not in ('last', 'best'):
         raise UserError(f"test_checkpoint is {config.test_checkpoint!r}; choose 'last' or 'best'")
     num_importance_samples(config)

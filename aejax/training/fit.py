@@ -11,6 +11,7 @@ from aejax.data import Dataset
 from aejax.data.labels import stream_sizes, training_data
 from aejax.evaluation.per_example import make_evaluator
 from aejax.optimizers import check_batch_size
+from aejax.settings import check_seed
 from aejax.training import ensemble, loop
 from aejax.training.sources import Resident
 from aejax.types import DataSpec, Method, TrainState, UserError
@@ -63,6 +64,10 @@ def fit(
         NonFiniteError: when a metric of any member is not finite.
     """
     check_batch_size(batch_size, dataset.spec)
+    if not log_every > 0:
+        raise UserError(f'log_every={log_every} must be a positive number of epochs')
+    for member_seed in (seed,) if seeds is None else seeds:
+        check_seed(member_seed)
     _check_members(seeds, hparams)
     _check_labels(method, dataset.spec, num_labelled)
     source, members = _source(dataset, batch_size, num_labelled, label_seed, seeds), seeds is not None

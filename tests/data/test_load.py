@@ -27,7 +27,7 @@ from aejax.types import PREPROCESSING, UNIT_INTERVAL_PREPROCESSING, DataSpec, Us
         ('patches', {'preprocessing': 'raw'}, 'it allows standardise, whiten, whiten_low_pass, scale'),
         ('patches', {'patch_size': 97}, 'patch_size 97 does not fit into the photographs: choose 1 to 96'),
         ('patches', {'patch_size': 0}, 'patch_size 0 does not fit'),
-        ('digits', {'seed': -1}, 'the data seed must lie in'),
+        ('digits', {'seed': -1}, 'the seed of the data=-1 must be a whole number between 0 and'),
     ],
 )
 def test_misuse_is_one_line_that_says_what_to_do(name, arguments, message):

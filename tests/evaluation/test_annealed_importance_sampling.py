@@ -18,6 +18,7 @@ from aejax.evaluation.annealed_importance_sampling import (
     reverse_ais,
     sigmoidal_betas,
 )
+from aejax.types import UserError
 from tests.linear_gaussian import exact_log_prob, linear_gaussian, simulate
 from tests.support import at_once
 
@@ -144,6 +145,18 @@ def test_ladders():
     for wrong in ([0, 0.5], [0, 0.5, 0.5, 1], [1, 0], [1]):
         with pytest.raises(ValueError, match='betas must rise from 0 to 1'):
             ais(method, params, {}, jax.random.key(0), x, wrong)
+
+
+def test_what_cannot_be_annealed():
+    method, params, x, *_ = model()
+    with pytest.raises(UserError, match='object does not have'):
+        ais(object(), params, {}, jax.random.key(0), x, linear_betas(3))
+    for counts in ({'num_chains': 0}, {'num_leapfrog': -1}, {'num_leapfrog': 2.5}):
+        ((name, value),) = counts.items()
+        with pytest.raises(UserError, match=f'{name}={value} must be a whole number'):
+            ais(method, params, {}, jax.random.key(0), x, linear_betas(3), **counts)
+    with pytest.raises(UserError, match='num=-1 must be'):
+        linear_betas(-1)
 
 
 def test_the_mean_weight_and_its_error():

@@ -147,7 +147,7 @@ def test_what_cannot_be():
     assert not is_evaluable(object())
     with pytest.raises(UserError, match='object lacks likelihood'):
         importance_sampling(object(), params, {}, jax.random.key(0), x, 5)
-    with pytest.raises(UserError, match='from 0 samples: give at least 1'):
+    with pytest.raises(UserError, match='num_samples=0 must be a whole number of at least 1'):
         importance_sampling(method, params, {}, jax.random.key(0), x, 0)
     assert growth(5_000) == (50, 500, 5_000)
     assert growth(7) == (7,)

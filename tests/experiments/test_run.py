@@ -172,7 +172,9 @@ def test_a_config_of_ones_own(commands, own):
     assert strict((workdir / 'config.json').read_text())['model']['hidden'] == [8]
     absolute = f'--config={folder}/configs/own.py:short'
     assert 'finished' in commands.run(absolute, folder=folder).out
-    assert 'a ae cannot sample: it can encode, decode, reconstruct' in commands.refused(absolute, '--mode=sample', folder=folder)
+    assert 'method ae cannot sample: it can encode, decode, reconstruct' in commands.refused(
+        absolute, '--mode=sample', folder=folder
+    )
     # Found beside the libraries where it is not here, and by either spelling.
     assert "no run's folder" in commands.refused('--config', 'configs/cae.py', '--mode=sample', folder=folder)
 

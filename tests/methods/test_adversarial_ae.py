@@ -12,10 +12,11 @@ from scipy.spatial.distance import cdist
 
 from aejax import methods, optimizers
 from aejax.methods import adversarial_ae as module
+from aejax.priors import shapes
 from aejax.runs.setup import make_source
 from aejax.training.step import make_step
 from aejax.types import STREAMS, Context, UserError
-from experiments.configs import adversarial_ae
+from experiments.configs import adversarial_ae, cae
 from tests.support import at_once, digits, go_on, run, scaled
 
 X, LABEL = jnp.asarray(scaled('train')[:20]), jnp.asarray(digits().split('train')['label'][:20])
@@ -255,6 +256,31 @@ def states_of(method, key):
 def test_configs_that_cannot_be(changes, message):
     with pytest.raises(UserError, match=message):
         built(**changes)
+
+
+class Numpys:
+    def sample(self, key, num):
+        return np.random.normal(size=(num, 2))
+
+
+@pytest.mark.parametrize(
+    ('prior', 'message'),
+    [
+        (Point, r'must be an object with sample\(key, num\)'),
+        (lambda key, num: jnp.zeros((num, 2)), r'must be an object with sample\(key, num\)'),
+        (Numpys(), 'must depend on their key and nothing else: draw them with jax.random'),
+        (shapes.Normal(3), r'two samples of the prior have shape \(2, 3\): model.latents=2 does not fit'),
+    ],
+)
+def test_priors_of_your_own_that_cannot_be(prior, message):
+    with pytest.raises(UserError, match=message):
+        methods.build(config(), digits().spec, prior=prior)
+
+
+def test_a_prior_of_your_own_is_for_methods_that_draw_codes_to_one():
+    assert methods.build(config(), digits().spec, prior=shapes.Uniform(2)).prior == shapes.Uniform(2)
+    with pytest.raises(UserError, match='method cae takes no prior of your own'):
+        methods.build(cae.get_config(), digits().spec, prior=Point())
 
 
 def test_rates_of_the_paper_fall_at_epochs_50_and_1000_however_many_there_are():

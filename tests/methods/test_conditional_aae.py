@@ -116,6 +116,21 @@ def test_a_shuffled_condition_shows_the_discriminator_other_levels():
     np.testing.assert_array_equal(maps[1].sum(axis=(0, 1)), [0, 0, 0, 0, 64, 0])
 
 
+def test_curves_of_a_discriminator_are_named_as_in_evaluation():
+    method, of = built(), batch()
+
+    def names(key):
+        params, mutables = method.init(key, of)
+        calls = (method.code_loss, method.image_loss, method.evaluate)
+        contexts = [Context(key=jax.random.key(i), step=jnp.asarray(0), hparams=method.hparams) for i in range(3)]
+        found = [call(params, mutables, of, context) for call, context in zip(calls, contexts, strict=True)]
+        return [found[0].metrics, found[1].metrics, found[2]]
+
+    of_codes, of_images, evaluated = map(set, jax.eval_shape(names, jax.random.key(0)))
+    assert (of_codes, of_images) == ({'code_d_real', 'code_d_fake'}, {'d_real', 'd_fake'})
+    assert of_codes | of_images <= evaluated
+
+
 def test_the_decoder_begins_around_the_mean_image():
     method, of = built(), batch()
     params, _ = jax.jit(method.init)(jax.random.key(0), of)

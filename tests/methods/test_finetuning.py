@@ -92,7 +92,7 @@ def test_each_phase_may_have_a_learning_rate_of_its_own():
     [
         (ae, 'clasify', {}, "finetune.target is 'clasify'; choose one of none, classify, probe, reconstruct"),
         (ae, 'classify', {'num_classes': 0}, "finetune.target='classify' needs labels, and digits has none"),
-        (vae, 'reconstruct', {}, "finetune.target='reconstruct' needs a method with decoding_errors; a vae has none"),
+        (vae, 'reconstruct', {}, "finetune.target='reconstruct' needs an autoencoder's loss of reconstruction, which method vae"),
     ],
 )
 def test_what_cannot_be_is_one_line(module, target, spec, message):

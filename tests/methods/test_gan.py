@@ -131,7 +131,7 @@ def test_samples_come_near_real_digits(digits_gan):
     ('changes', 'message'),
     [
         ({'generator_loss': 'hinge'}, 'choose one of non_saturating, minimax'),
-        ({'real_label': 1.5}, 'real_label=1.5 must be'),
+        ({'real_label': 1.5}, 'real_label=1.5 must be above 0 and at most 1'),
         ({'r1': -1.0}, 'r1=-1.0 must be at least 0'),
         ({'discriminator_steps': 0}, 'discriminator_steps=0 must be at least 1'),
         ({'prior.kind': 'mixture'}, 'set model.latents=2, not 16'),

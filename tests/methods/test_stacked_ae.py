@@ -186,7 +186,7 @@ def test_layers_that_cannot_be_stacked_are_refused():
     with config.unlocked():
         config.layer = vae.get_config('')
         del config.layer.epochs, config.layer.finetune
-    with pytest.raises(UserError, match='a vae cannot be stacked'):
+    with pytest.raises(UserError, match='method vae cannot be stacked'):
         methods.build(config, digits().spec)
 
 

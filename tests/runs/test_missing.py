@@ -87,6 +87,13 @@ def test_the_best_checkpoint(overshot, tmp_path):
     assert 'nothing to do' in again(folder, settings).lines[-1]
 
 
+def test_all_the_checkpoints_of_a_run_that_was_stopped(whole, finished):
+    shutil.rmtree(finished / 'checkpoints')
+    (finished / 'summary.json').unlink()
+    assert again(finished).warnings == [f'{finished} holds no checkpoint: training begins again']
+    assert rows(finished) == rows(whole)
+
+
 def test_a_checkpoint_that_is_neither(finished):
     flip_largest(finished / 'checkpoints' / '24')
     assert any('24 is damaged' in line and line.endswith('it is removed') for line in again(finished).warnings)

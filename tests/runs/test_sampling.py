@@ -173,5 +173,6 @@ def test_progressions_are_measured_drawn_and_told(run, tmp_path):
 def test_only_where_it_is_asked_for_and_can_be():
     assert final_samples(object(), None, None, 'test', config(ae), 0, print) == {}
     assert final_samples(object(), None, None, 'test', config(ae, **COUNTS), 0, print) == {}
-    with pytest.raises(UserError, match=r'evaluation.samples=-1 must be at least 0'):
-        check(config(vae, **{'evaluation.samples': -1}))
+    for num in (-1, 2 * 10**12):
+        with pytest.raises(UserError, match=rf'evaluation.samples={num} must lie between 0, which is for none, and 1,000,000'):
+            check(config(vae, **{'evaluation.samples': num}))

@@ -63,8 +63,15 @@ def test_a_model_from_its_folder(runs, kind, latents):
         assert model.sample(5).shape == (5, 8, 8, 1)
         np.testing.assert_array_equal(model.sample(5, seed=3), model.sample(5, seed=3))
         assert not np.array_equal(model.sample(5, seed=3), model.sample(5, seed=4))
+        assert repr(model) == '<Model vae of digits, step 36: encode, decode, reconstruct, sample>'
+        for num in (0, -1, 2.5, True):
+            with pytest.raises(UserError, match=f'num={num} must be a whole number of at least 1'):
+                model.sample(num)
+        for seed in (-1, 2**70, 2.5):
+            with pytest.raises(UserError, match=f'seed={seed} must be a whole number between 0 and 4294967295'):
+                model.sample(1, seed=seed)
     else:
-        with pytest.raises(UserError, match=f'a {model.config.method} cannot sample: it can encode, decode, reconstruct'):
+        with pytest.raises(UserError, match=f'method {model.config.method} cannot sample: it can encode, decode, reconstruct'):
             model.sample(5)
 
 

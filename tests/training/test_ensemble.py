@@ -91,6 +91,9 @@ def test_wrong_hyperparameters(source):
     [
         ({'batch_size': 0}, 'batch_size=0 must lie between 1 and the 1297 training examples'),
         ({'batch_size': 1298}, 'batch_size=1298 must lie between'),
+        ({'log_every': 0.0}, 'log_every=0.0 must be a positive number of epochs'),
+        ({'seed': 2**70}, f'seed={2**70} must be a whole number between'),
+        ({'seeds': [-1, 0]}, 'seed=-1 must be a whole number between'),
         ({'seeds': []}, 'seeds is empty'),
         ({'seeds': [0, 1], 'hparams': {'noise': [0.1]}}, 'hparams: noise needs 2 values'),
         ({'seeds': [0, 1], 'hparams': {'noise': 0.1}}, 'hparams: noise needs 2 values'),
