@@ -205,10 +205,12 @@ def in_shares(config: ConfigDict, epochs: int, section: str) -> ConfigDict:
     """An optimiser's section with the drops of 'piecewise_epochs' as shares of `epochs`; as it is with any other schedule.
 
     Raises:
-        UserError: on epochs that do not ascend.
+        UserError: on no drops, or epochs that do not ascend.
     """
     if config.schedule != PIECEWISE_EPOCHS:
         return config
+    if not config.drops:
+        raise UserError(f"{section}.schedule='piecewise_epochs' needs {section}.drops: ((epoch, factor), ...)")
     _check_drops(config.drops, section, math.inf)
     found = config.copy_and_resolve_references()
     found.drops = tuple((begins / epochs, factor) for begins, factor in config.drops if begins < epochs)

@@ -161,6 +161,15 @@ def fail(message: str, code: int = 1) -> None:
     sys.exit(code)
 
 
+def _of_flag(text: str) -> str:
+    """What absl says of a flag, in words where it quotes its parsers."""
+    if match := re.match(r"flag (--[\w.]+)=.*Failed to parse '.*' as a ConfigDict", text):
+        return f'{match[1]} is a section and takes no value: set one of its keys, {match[1]}.KEY=VALUE'
+    if match := re.match(r'flag (--[\w.]+=.*): .*Non-boolean argument', text):
+        return f'{match[1]}: choose true or false'
+    return f'{text} (--help lists the flags)'
+
+
 def _parse(argv: list[str]) -> list[str]:
     """absl's parsing, with every way in which a command line can be wrong as one UserError."""
     if 'config' in flags.FLAGS:
@@ -170,13 +179,13 @@ def _parse(argv: list[str]) -> list[str]:
     except UserError:
         raise
     except flags.Error as error:
-        raise UserError(f'{one_line(error)} (--help lists the flags)') from None
+        raise UserError(_of_flag(one_line(error))) from None
     except SystemExit:  # --help was printed; absl ends that with 1, as if something were wrong
         sys.exit(0)
     except Exception as error:  # a config is a program: it can fail in any way
         kind = '' if isinstance(error, AttributeError | KeyError) else f'{type(error).__name__}: '
         if isinstance(error, KeyError) and one_line(error).isidentifier():  # an override in a section that is not there
-            raise UserError(f'in the config or its overrides: there is no {one_line(error)!r}') from None
+            raise UserError(f'in the config or its overrides: this config has no section {one_line(error)!r}') from None
         if "no attribute 'get_config'" in str(error):
             raise UserError(f'the file of --config has no get_config(), so it is no experiment; {there_are()}') from None
         raise UserError(f'in the config or its overrides: {kind}{one_line(error)}') from None

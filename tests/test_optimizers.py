@@ -95,6 +95,9 @@ def test_epochs_that_cannot_be():
     made = ConfigDict({'epochs': 6, 'optimizers': {'game': config(schedule='piecewise_epochs', drops=((5.0, 0.1), (2.0, 0.02)))}})
     with pytest.raises(UserError, match=r'^optimizers\.game\.drops=.*: epochs must ascend between 0 and inf'):
         optimizers.by_phase(made, 12)
+    made.optimizers.game.drops = ()
+    with pytest.raises(UserError, match=r"optimizers\.game\.schedule='piecewise_epochs' needs optimizers\.game\.drops"):
+        optimizers.by_phase(made, 12)
     with pytest.raises(UserError, match=r'optimizer\.schedule is .piecewise_epochs.; choose one of constant'):
         optimizers.from_config(config(schedule='piecewise_epochs', drops=((2.0, 0.1),)), 12)
 

@@ -9,7 +9,6 @@ Source: Burda, Grosse & Salakhutdinov 2016, https://arxiv.org/abs/1509.00519.
 
 import dataclasses
 import functools
-import math
 from collections.abc import Mapping
 from typing import Literal
 
@@ -134,7 +133,7 @@ def build(config: ConfigDict, spec: DataSpec) -> HierarchicalVAE:
             one sample.
     """
     check_objective(config)
-    check_ranges(config, {'num_samples': (1, math.inf)})
+    check_ranges(config, {'num_samples': (1, 1e6)})
     num_steps = optimizers.num_steps(config, spec)
     return HierarchicalVAE(
         model=hierarchical.from_config(config.model, spec),

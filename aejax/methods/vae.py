@@ -145,7 +145,7 @@ def parts(config: ConfigDict, spec: DataSpec) -> dict[str, Any]:
     Raises:
         UserError: on a likelihood or prior that does not exist or does not fit data or output, or fewer than one sample.
     """
-    check_ranges(config, {'num_samples': (1, math.inf)})
+    check_ranges(config, {'num_samples': (1, 1e6)})
     num_steps = optimizers.num_steps(config, spec)
     model = gaussian.from_config(config.model, spec)
     return {
@@ -164,7 +164,7 @@ def build(config: ConfigDict, spec: DataSpec) -> VAE:
     Raises:
         UserError: as from `parts`; on a negative beta, a warm-up longer than the training, or free bits without a closed form.
     """
-    check_ranges(config, {'beta': (0.0, math.inf), 'free_bits': (0.0, math.inf), 'warmup_epochs': (0, math.inf)})
+    check_ranges(config, {'beta': (0.0, math.inf), 'free_bits': (0.0, 1e6), 'warmup_epochs': (0, math.inf)})
     if config.warmup_epochs > config.epochs:
         raise UserError(f'warmup_epochs={config.warmup_epochs} must be at most the {config.epochs} epochs of the training')
     if config.free_bits and config.prior.kind != 'standard':

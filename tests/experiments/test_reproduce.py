@@ -282,7 +282,7 @@ def test_a_damaged_result_is_one_line(tmp_path: pathlib.Path) -> None:
 
 def test_names() -> None:
     tables = [table.name for table in reproductions.find('kingma2013')]
-    assert tables == ['kingma2013.bound', 'kingma2013.latents', 'kingma2013.sizes']
+    assert tables == ['kingma2013.bound', 'kingma2013.latents', 'kingma2013.sizes', 'kingma2013.manifold']
     with pytest.raises(UserError, match=r"'rifai2011.tabel', did you mean rifai2011.table"):
         reproductions.find('rifai2011.tabel')
     assert len({table.name for table in reproductions.ALL}) == len(reproductions.ALL)

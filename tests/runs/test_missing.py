@@ -90,7 +90,7 @@ def test_the_best_checkpoint(overshot, tmp_path):
 def test_all_the_checkpoints_of_a_run_that_was_stopped(whole, finished):
     shutil.rmtree(finished / 'checkpoints')
     (finished / 'summary.json').unlink()
-    assert again(finished).warnings == [f'{finished} holds no checkpoint: training begins again']
+    assert again(finished).warnings == [f'warning: {finished} holds no checkpoint: training begins again']
     assert rows(finished) == rows(whole)
 
 
