@@ -2,7 +2,7 @@
 
 import contextlib
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from aejax.rows import read_rows
@@ -18,7 +18,7 @@ def missing(folder: pathlib.Path, summary: Mapping[str, Any]) -> dict[str, str]:
     phrases = {
         CHECKPOINTS: _checkpoint(folder / CHECKPOINTS, summary),
         PROVENANCE: '' if is_readable(read_object(folder / PROVENANCE)) else f'{PROVENANCE} is gone or damaged',
-        METRICS: '' if _last_step(folder) >= summary['steps'] else f'{METRICS} lacks its last rows',
+        METRICS: _rows(read_rows(folder / METRICS), summary['steps']),
         FIGURES: '' if pictures and all(path.stat().st_size for path in pictures) else f'{FIGURES} are gone',
         REPORT: '' if (folder / REPORT).is_file() and (folder / REPORT).stat().st_size else f'{REPORT} is gone',
     }
@@ -43,5 +43,14 @@ def _checkpoint(directory: pathlib.Path, summary: Mapping[str, Any]) -> str:
     return ''
 
 
-def _last_step(folder: pathlib.Path) -> int:
-    return max((row['step'] for row in read_rows(folder / METRICS)), default=-1)
+def whole_steps(rows: Sequence[Mapping[str, Any]]) -> set[int]:
+    """The steps of which metrics.jsonl has what it should: a row of training and one of validation."""
+    train, validation = ({row['step'] for row in rows if row.get('split') == split} for split in ('train', 'validation'))
+    return train & validation
+
+
+def _rows(rows: Sequence[Mapping[str, Any]], last: int) -> str:
+    whole = whole_steps(rows)
+    if max(whole, default=-1) < last:
+        return f'{METRICS} lacks its last rows'
+    return '' if whole == {row['step'] for row in rows} else f'{METRICS} lacks some of its rows'

@@ -16,7 +16,7 @@ from aejax.runs.console import Console
 from aejax.runs.folder import CHECKPOINTS, METRICS, PROVENANCE, SUMMARY
 from aejax.runs.likelihood import num_importance_samples
 from aejax.runs.loading import due_steps
-from aejax.runs.missing import is_readable, missing
+from aejax.runs.missing import is_readable, missing, whole_steps
 from aejax.runs.run import Run
 from aejax.runs.setup import Folders, build, check, complete, load_data, make_source
 from aejax.training.checkpoint import Checkpoints
@@ -78,7 +78,7 @@ def resume(run: Run, command: Sequence[str]) -> TrainState | None:
     if state is None and read_rows(run.folder / METRICS):
         run.warn(f'{run.folder} holds no checkpoint: training begins again')
     run.rows = folders.keep_rows(run.folder / METRICS, step)
-    there = {row['step'] for row in run.rows}
+    there = whole_steps(run.rows)
     if lost := [end for end in run.interval_ends() if end <= step and end not in there]:
         run.warn(f'{METRICS} lacks {len(lost)} of its intervals up to step {lost[-1]}, which --overwrite alone brings back')
     best = due_steps(run.finished).get('best')

@@ -136,6 +136,13 @@ def test_rows_do_not_come_back_without_training(finished):
     assert contents(finished) == before
 
 
+def test_one_row_of_an_interval(finished):
+    path = finished / 'metrics.jsonl'
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text(''.join(line for i, line in enumerate(lines) if i != 1))
+    assert 'nothing to do (but metrics.jsonl lacks some of its rows, ' in again(finished).lines[-1]
+
+
 def test_later_starts_are_in_the_provenance(finished, monkeypatch):
     before = read(finished, 'provenance')
     (finished / 'report.html').unlink()
