@@ -21,7 +21,8 @@ from aejax.runs.folder import plain
 from aejax.runs.setup import build, load_data
 from aejax.types import Array, Method, TrainState
 from experiments.reproductions.base import Bench, Part
-from experiments.reproductions.members import FINAL, train_members, where
+from experiments.reproductions.members import FINAL, train_members
+from experiments.reproductions.stored import where
 
 Values = dict[str, np.ndarray]
 Measure = Callable[[Method, Dataset, TrainState], Values]

@@ -12,7 +12,7 @@ from aejax.runs.setup import load_data
 from aejax.types import UserError
 from experiments import reproductions
 from experiments.configs import ae
-from experiments.reproductions import results
+from experiments.reproductions import members, results
 from experiments.reproductions.base import Bench, Part
 from experiments.reproductions.figures import Figure, Interval, Measured, Tolerance, over_examples, over_seeds, ratio
 from experiments.reproductions.members import as_ensemble
@@ -169,6 +169,37 @@ def test_fine_tuning_goes_on_from_what_was_pretrained_and_the_best_epoch_is_meas
     seen = [float(line.split('validation ')[1].split(',')[0]) for line in said]
     assert len(seen) == 2
     np.testing.assert_allclose(other.values['validation_classification_error'].mean(), min(seen), rtol=1e-4)
+
+
+@pytest.mark.parametrize('checkpoint', ['last', 'best'])
+def test_a_training_that_was_interrupted_goes_on(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, checkpoint: str
+) -> None:
+    monkeypatch.setattr(members, 'SAVE_EVERY', 0.0)
+    config = small_config()
+    config.test_checkpoint = checkpoint
+    # The best is then that of the first epoch, from before the interruption.
+    config.optimizer.learning_rate, config.optimizer.schedule = 3.0, 'constant'
+    config.optimizer.name = 'sgd'
+    chosen, said = bench(tmp_path)
+    whole = run_part(dataclasses.replace(chosen, cache=tmp_path / 'others'), 'whole', config)
+    assert len(said) == 2
+    if checkpoint == 'best':
+        first, second = (float(line.split('validation ')[1].split(',')[0]) for line in said)
+        assert first < second
+
+    def stop(line: str) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_part(dataclasses.replace(chosen, say=stop), 'stopped', config)
+    assert [path.suffix for path in chosen.cache.iterdir()] == ['.msgpack']
+    said.clear()
+    again = run_part(chosen, 'again', config)
+    assert [line.split(',')[2] for line in said] == [' epoch 2 of 2']
+    for name, values in whole.values.items():
+        np.testing.assert_array_equal(again.values[name], values)
+    assert [path.suffix for path in chosen.cache.iterdir()] == ['.npz']
 
 
 def test_members_with_inputs_of_their_own_are_trained_one_by_one() -> None:
