@@ -5,8 +5,9 @@
     python -m experiments.reproduce --table       the README's table, from experiments/results
 
 One JSON a table is written to experiments/results, and only by code that is committed: without a commit nobody could have its
-figures again. A trial of changed code is written to --results_dir. Finished parts are kept in runs/reproduce, so a command that
-was interrupted goes on behind the last of them when it is started again; `--fresh` trains everything anew.
+figures again. A trial of changed code is written to --results_dir. Finished parts are kept in runs/reproduce, and so is, every
+five minutes, the training of a part that has one stage: a command that was interrupted goes on from there when it is started
+again; `--fresh` trains everything anew.
 """
 
 import contextlib
