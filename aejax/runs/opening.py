@@ -59,7 +59,8 @@ def open_run(config: ConfigDict, folder: pathlib.Path, where: Folders, overwrite
     folders.claim(folder, folders.plain(config), overwrite)
     checkpoints = Checkpoints(folder / CHECKPOINTS, method.selection)
     run = Run(config, folder, dataset, method, make_source(config, dataset), checkpoints, console, began)
-    if num_importance_samples(config) and config.finetune.target == 'none' and not is_evaluable(method):
+    finetuned = config.get('finetune', {}).get('target', 'none') != 'none'
+    if num_importance_samples(config) and not finetuned and not is_evaluable(method):
         run.warn(f'evaluation.importance_samples is for methods that have log p(x), and {config.method} has none')
     sizes = (config.batch_size, *run.source.stream_sizes.values())
     used, there = len(usable_devices(*sizes)), jax.device_count()

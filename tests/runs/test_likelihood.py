@@ -8,10 +8,11 @@ import pytest
 
 from aejax.runs import modes
 from aejax.runs.likelihood import likelihood_figures, likelihood_table, num_importance_samples
+from aejax.runs.opening import open_run
 from aejax.runs.setup import Folders, check
 from aejax.types import UserError
 from aejax.visualization.report import write_report
-from experiments.configs import ae, vae
+from experiments.configs import ae, conditional_vae, vae
 from tests.running import Heard, config, read
 
 
@@ -70,3 +71,13 @@ def test_only_where_it_is_asked_for_and_can_be():
         check(config(vae, **{'evaluation.importance_samples': -1}))
     with pytest.raises(UserError, match='and 1,000,000,000'):
         check(config(vae, **{'evaluation.importance_samples': 10**10}))
+
+
+@pytest.mark.parametrize(
+    ('module', 'finetune', 'told'), [(conditional_vae, 'none', True), (vae, 'none', False), (vae, 'probe', False)]
+)
+def test_what_cannot_be_had_is_told(tmp_path, module, finetune, told):
+    heard, settings = Heard(), config(module, **{'evaluation.importance_samples': 50, 'finetune.target': finetune})
+    open_run(settings, tmp_path / 'run', Folders(), False, heard, 0.0).checkpoints.close()
+    expected = ['warning: evaluation.importance_samples is for methods that have log p(x), and conditional_vae has none']
+    assert heard.warnings == (expected if told else [])
