@@ -13,7 +13,7 @@ from ml_collections import ConfigDict
 
 from aejax import methods
 from aejax.runs import folder as folders
-from aejax.runs.folder import CHECKPOINTS, PROVENANCE, SUMMARY
+from aejax.runs.folder import CHECKPOINTS, CONFIG, PROVENANCE, SUMMARY
 from aejax.runs.setup import complete, machine_memory, num_bytes
 from aejax.settings import check_counts, check_seed
 from aejax.training import loop
@@ -207,7 +207,7 @@ def load(run_dir: str | os.PathLike[str], checkpoint: str | int = 'configured') 
         raise UserError(f'{folder} holds no trained model yet; train first')
     spec = spec_of(folders.read_object(folder / PROVENANCE).get('data'))
     with complete(config):
-        method = methods.build(config, spec)
+        method = _build(config, spec, folder)
         wanted = config.test_checkpoint if checkpoint == 'configured' else checkpoint
     checkpoints = Checkpoints(folder / CHECKPOINTS, method.selection, read_only=True)
     try:
@@ -216,6 +216,14 @@ def load(run_dir: str | os.PathLike[str], checkpoint: str | int = 'configured') 
     finally:
         checkpoints.close()
     return Model(method, state, config, spec, int(state.step))
+
+
+def _build(config: ConfigDict, spec: DataSpec, folder: pathlib.Path) -> Method:
+    """The method of a stored config. It was built from this config before, so what fails by a type now was edited since."""
+    try:
+        return methods.build(config, spec)
+    except TypeError as error:
+        raise UserError(f'{folder / CONFIG} holds a setting of a wrong type, and was edited by hand: {error}') from None
 
 
 def due_steps(summary: Mapping[str, Any]) -> dict[str, int]:

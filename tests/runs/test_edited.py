@@ -15,6 +15,9 @@ from aejax.types import UserError
         ({'model': {'latents': 3}}, r'does not fit the checkpoint .*/36: params/.* is float32\[2, .* float32\[3,'),
         ({'optimizer': {'name': 'sgd'}}, r'does not fit the checkpoint .*/36: it is whole, but not of such a model'),
         ({'optimizer': 3}, "the config holds 3 where a section with the key 'name' belongs"),
+        ({'epochs': 'a'}, 'config.json holds a setting of a wrong type, and was edited by hand: '),
+        ({'batch_size': None}, 'config.json holds a setting of a wrong type, and was edited by hand: '),
+        ({'model': {'hidden': 5}}, 'config.json holds a setting of a wrong type, and was edited by hand: '),
         ({'optimizer': {'learning_rate': 'fast'}}, 'optimizer.learning_rate=fast must be at least 0'),
     ],
 )
