@@ -129,10 +129,8 @@ def make_placement(
     if mode not in MODES:
         raise UserError(f'parallel is {mode!r}; choose one of {", ".join(MODES)}')
     devices = usable_devices(batch_size, *stream_sizes.values()) if devices is None else devices
-    for name, size in {
-        'batch_size': batch_size,
-        **{f'data.{name}_batch_size': size for name, size in stream_sizes.items()},
-    }.items():
+    sizes = {'batch_size': batch_size} | {f'data.{name}_batch_size': size for name, size in stream_sizes.items()}
+    for name, size in sizes.items():
         if size % len(devices):
             raise UserError(f'{name}={size} does not split over {len(devices)} devices')
     mesh = Mesh(np.asarray(devices), (AXIS,), axis_types=(AxisType.Auto,))
