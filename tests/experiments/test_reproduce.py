@@ -254,7 +254,6 @@ def read_tolerance(text: str) -> Tolerance | Interval:
 
 NOT_MEASURED = {
     'burda2015.one_layer',
-    'kingma2014.m1',
     'kingma2014.m1_m2',
     'kingma2014.m2',
     'larsen2016.vae',
