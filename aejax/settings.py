@@ -18,16 +18,21 @@ def is_finite(value: Any) -> bool:
     return isinstance(value, int | float) and math.isfinite(value)
 
 
+def _is_whole(value: Any) -> bool:
+    """Whether `value` is a whole number, of Python's or numpy's, and no truth value."""
+    return isinstance(value, int | np.integer) and not isinstance(value, bool)
+
+
 def check_seed(seed: int, name: str = 'seed') -> None:
     """Raises UserError where `seed` is none that a key can be made of, each of its own."""
-    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or not 0 <= seed < 2**32:
+    if not (_is_whole(seed) and 0 <= seed < 2**32):
         raise UserError(f'{name}={seed} must be a whole number between 0 and {2**32 - 1}')
 
 
 def check_counts(counts: Mapping[str, Any]) -> None:
     """Raises UserError on the first of the named numbers that is no whole one of at least 1."""
     for name, value in counts.items():
-        if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
+        if not (_is_whole(value) and value >= 1):
             raise UserError(f'{name}={value} must be a whole number of at least 1')
 
 

@@ -28,6 +28,7 @@ from jax.typing import ArrayLike
 
 from aejax.evaluation import hmc
 from aejax.evaluation.hmc import Point
+from aejax.evaluation.ladder import checked
 from aejax.settings import check_counts
 from aejax.types import Array, Key, Mutables, Params, UserError
 
@@ -110,8 +111,7 @@ def ais(
         ValueError: betas do not rise from 0 to 1.
         UserError: the method lacks one of the three, or there is no chain or no step.
     """
-    ladder = _checked(betas)
-    check_counts({'num_chains': num_chains, 'num_leapfrog': num_leapfrog})
+    ladder = _ladder(betas, num_chains, num_leapfrog)
     if lacking := [name for name in ('sample_prior', 'prior_log_prob', 'likelihood') if not hasattr(method, name)]:
         raise UserError(f'annealed importance sampling needs {lacking[0]}, which {type(method).__name__} does not have')
     start_key, chain_key = jax.random.split(key)
@@ -136,8 +136,7 @@ def reverse_ais(
     Raises:
         ValueError: betas do not rise from 0 to 1.
     """
-    ladder = _checked(betas)[::-1].copy()
-    check_counts({'num_chains': num_chains, 'num_leapfrog': num_leapfrog})
+    ladder = _ladder(betas, num_chains, num_leapfrog)[::-1].copy()
     if step_sizes is not None:
         # The transition to beta_t takes the step that led there forward; that to beta_0 leads nowhere and takes any.
         step_sizes = jnp.concatenate([step_sizes[:-1][::-1], step_sizes[:1]])
@@ -183,10 +182,9 @@ def log_mean_weight(log_weights: Array) -> tuple[Array, Array]:
     return value, jnp.std(jnp.exp(log_weights - value[None]), axis=0, ddof=1) / jnp.sqrt(num)
 
 
-def _checked(betas: ArrayLike) -> np.ndarray:
-    ladder = np.asarray(betas, np.float64)
-    if ladder.ndim != 1 or len(ladder) < 2 or ladder[0] != 0 or ladder[-1] != 1 or np.any(np.diff(ladder) <= 0):
-        raise ValueError('betas must rise from 0 to 1')
+def _ladder(betas: ArrayLike, num_chains: int, num_leapfrog: int) -> np.ndarray:
+    ladder = checked(betas)
+    check_counts({'num_chains': num_chains, 'num_leapfrog': num_leapfrog})
     return ladder
 
 

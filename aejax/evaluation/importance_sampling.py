@@ -85,10 +85,11 @@ def importance_sampling(
         raise UserError(
             f'{type(method).__name__} lacks likelihood, prior_log_prob, or propose and posterior: log p(x) needs them'
         )
-    check_counts({'num_samples': num_samples, **({} if chunk is None else {'chunk': chunk})})
+    chunk = chunk_size(x) if chunk is None else chunk
+    check_counts({'num_samples': num_samples, 'chunk': chunk})
     propose = propose or proposal(method, params, mutables, x)
     log_weights = functools.partial(_log_weights, method, params, mutables, x, propose)
-    return log_mean(log_weights, key, num_samples, min(chunk_size(x) if chunk is None else chunk, num_samples), counts)
+    return log_mean(log_weights, key, num_samples, min(chunk, num_samples), counts)
 
 
 def naive_monte_carlo(

@@ -25,6 +25,7 @@ from jax.typing import ArrayLike
 
 from aejax.distributions import bernoulli
 from aejax.distributions.reduction import sum_per_example
+from aejax.evaluation.ladder import checked
 from aejax.models import rbm
 from aejax.types import Array, Key, Params, UserError
 
@@ -181,7 +182,7 @@ def ais(
     """
     if num_chains < 1:
         raise ValueError(f'num_chains={num_chains} must be at least 1')
-    ladder, base = _checked(betas), jnp.asarray(base_bias, jnp.float32)
+    ladder, base = _ladder(betas), jnp.asarray(base_bias, jnp.float32)
     base_key, chain_key = jax.random.split(key)
     v = visible.sample(base_key, jnp.broadcast_to(base[None, :], (num_chains, len(base))))
     ratios = _annealed(params, base, chain_key, v, jnp.asarray(ladder, jnp.float32), visible)
@@ -211,17 +212,14 @@ def reverse_ais(
     """
     if not np.size(samples):
         raise ValueError('samples are empty: a chain begins at each')
-    ladder, base = _checked(betas)[::-1].copy(), jnp.asarray(base_bias, jnp.float32)
+    ladder, base = _ladder(betas)[::-1].copy(), jnp.asarray(base_bias, jnp.float32)
     ratios = _annealed(params, base, key, jnp.asarray(samples), jnp.asarray(ladder, jnp.float32), visible)
     inverse = _estimate(np.asarray(ratios, np.float64) - _base_log_z(params, base, visible))
     return LogZ(-inverse.log_z, inverse.standard_error, -inverse.upper, -inverse.lower, -inverse.log_weights)
 
 
-def _checked(betas: ArrayLike | None) -> np.ndarray:
-    ladder = inverse_temperatures() if betas is None else np.asarray(betas, np.float64)
-    if ladder.ndim != 1 or len(ladder) < 2 or ladder[0] != 0 or ladder[-1] != 1 or np.any(np.diff(ladder) <= 0):
-        raise ValueError(f'betas must rise from 0 to 1, and are {ladder[:3].tolist()}' + ', ...' * (ladder.size > 3))
-    return ladder
+def _ladder(betas: ArrayLike | None) -> np.ndarray:
+    return checked(inverse_temperatures() if betas is None else betas)
 
 
 def _base_log_z(params: Params, base_bias: Array, visible: rbm.Visible) -> float:

@@ -31,8 +31,7 @@ def build(config: ConfigDict, spec: DataSpec, prior: Any = None) -> Method:
     from aejax.methods._finetuning import finetuned
 
     build = importlib.import_module(f'{__name__}.{config.method}').build
-    if prior is None:
-        return finetuned(build(config, spec), config, spec)
-    if 'prior' not in inspect.signature(build).parameters:
+    given = {} if prior is None else {'prior': prior}
+    if given and 'prior' not in inspect.signature(build).parameters:
         raise UserError(f'method {config.method} takes no prior of your own')
-    return finetuned(build(config, spec, prior=prior), config, spec)
+    return finetuned(build(config, spec, **given), config, spec)

@@ -150,14 +150,10 @@ class Model:
 
     def attribute_decode(self, z: Any, level: Any) -> np.ndarray:
         """Outputs [n, ...] for codes z [n, d] at levels [n] of the attribute, 0 to `spec.num_levels` - 1."""
-        return self._call('attribute_decode', *_as_many(self._codes(z, 'encode'), self._labels(level, 'levels')))
+        return self._call('attribute_decode', *_as_many(self._codes(z, 'encode'), _below(self.spec.num_levels, level, 'levels')))
 
-    def _labels(self, label: Any, name: str = 'labels') -> Any:
-        label, count = np.asarray(label), self.spec.num_classes if name == 'labels' else self.spec.num_levels
-        whole = label.ndim == 1 and label.size and label.dtype.kind in 'iu'
-        if not whole or np.any((label < 0) | (label >= count)):
-            raise UserError(f'{name} are whole numbers from 0 to {count - 1}, one an example: [n]')
-        return jax.numpy.asarray(label, jax.numpy.int32)
+    def _labels(self, label: Any) -> Any:
+        return _below(self.spec.num_classes, label, 'labels')
 
     def _codes(self, z: Any, encode: str, *label: np.ndarray) -> Any:
         """z, held against what the method's own encoder would give, or its prior where it has none."""
@@ -180,6 +176,15 @@ class Model:
                 raise UserError(f'this model was trained on {self.spec.preprocessing!r} data: give floats that were prepared so')
             return jax.numpy.asarray(x, jax.numpy.float32) / 255.0
         return jax.numpy.asarray(x, jax.numpy.float32)
+
+
+def _below(count: int, values: Any, name: str) -> Any:
+    """The whole numbers below `count` that `values` [n] holds; what they are called is for the message."""
+    values = np.asarray(values)
+    whole = values.ndim == 1 and values.size and values.dtype.kind in 'iu'
+    if not whole or np.any((values < 0) | (values >= count)):
+        raise UserError(f'{name} are whole numbers from 0 to {count - 1}, one an example: [n]')
+    return jax.numpy.asarray(values, jax.numpy.int32)
 
 
 def _as_many(x: Any, label: Any) -> tuple[Any, Any]:

@@ -102,30 +102,28 @@ def run_sizes(bench: Bench) -> Outcome:
 
 
 def measure_plane(method: Any, dataset: Dataset, state: TrainState) -> Values:
-    """The metrics; posterior means of the test images, [n, 2]; what a grid over the plane of codes decodes to."""
+    """The metrics; posterior means of the test images, [n, 2], with their classes; what a grid over the plane decodes to."""
     grid = jnp.asarray(manifold_grid_points(GRID), jnp.float32)
     return {
         **metrics(method, dataset, state, ('test',)),
         'codes': encode_split(method, dataset, state, 'test'),
+        'label': dataset.split('test')['label'],
         'grid': np.asarray(method.decode(state.params, state.mutables, grid)),
     }
 
 
 def run_manifold(bench: Bench) -> Outcome:
     """The bound of two latents, and the plane that the first seed has learned."""
-    from aejax.runs.setup import load_data
     from aejax.visualization import image_grid, latent_map
 
-    config = vae.get_config('manifold')
-    part = run_part(bench, 'VAE, 2 latents', config, measure_plane)
-    label = load_data(bench.config(config), bench.folders).split('test')['label']
+    part = run_part(bench, 'VAE, 2 latents', vae.get_config('manifold'), measure_plane)
     names = {'elbo': ('test bound', 'nats'), 'kl': ('its KL term', 'nats'), 'squared_error': ('squared error', 'per image')}
     figures = [
         Figure(f'{title}, 2 latents', over_examples(part.values[f'test_{name}']), unit) for name, (title, unit) in names.items()
     ]
     pictures = {
         '': image_grid(part.values['grid'][0], columns=GRID, limits=(0.0, 1.0)),
-        '-codes': latent_map(part.values['codes'][0], label),
+        '-codes': latent_map(part.values['codes'][0], part.values['label'][0]),
     }
     return Outcome(figures, {'2 latents': part}, pictures=pictures)
 

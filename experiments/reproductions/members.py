@@ -92,11 +92,9 @@ def _begin(job: _Job, seed: int) -> _Begun:
     about = (job.bench, job.config, job.dataset, seed)
     label, pretrained = f'{job.name}, seed {seed}', pretrained_file(*about)
     unfinished = unfinished_file(*about, job.method)
-    for file in (unfinished, pretrained):
-        if (stored := read(file, job.method, job.source, job.dataset, seed)) is not None:
-            return _Begun(label, stored, False, pretrained, unfinished)
-    state = loop.initial_state(job.method, job.source, job.dataset.spec, seed)
-    return _Begun(label, Stored(state, 0.0), False, pretrained, unfinished)
+    stored = (read(file, job.method, job.source, job.dataset, seed) for file in (unfinished, pretrained))
+    begun = next(filter(None, stored), None) or Stored(loop.initial_state(job.method, job.source, job.dataset.spec, seed), 0.0)
+    return _Begun(label, begun, False, pretrained, unfinished)
 
 
 def _train(job: _Job, begun: _Begun) -> tuple[dict[str, TrainState], float]:

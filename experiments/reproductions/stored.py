@@ -14,7 +14,6 @@ from aejax.files import write_bytes
 from aejax.runs import provenance
 from aejax.runs.folder import plain
 from aejax.training import loop
-from aejax.training import state as states
 from aejax.training.checkpoint import from_host, to_host
 from aejax.training.sources import Source
 from aejax.types import Method, TrainState
@@ -94,7 +93,7 @@ def read(file: pathlib.Path | None, method: Method, source: Source, dataset: Dat
     if file is None or not file.exists():
         return None
     found = flax.serialization.msgpack_restore(file.read_bytes())
-    state = states.begin_stage(loop.initial_state(method, source, dataset.spec, seed), method.stages[0])
+    state = loop.initial_state(method, source, dataset.spec, seed)
     template = to_host(state if found['fields']['optimizer_states'] else state.replace(optimizer_states={}))
     state = from_host(flax.serialization.from_state_dict(template, found['fields']))
     best = found['best'] or None
