@@ -183,11 +183,11 @@ class M1M2:
 
 
 def part_config(config: ConfigDict, part: str, epochs: int) -> ConfigDict:
-    """The config of 'm1' or 'm2' alone: its section, with what the two share."""
+    """The config of 'm1' or 'm2' alone: its section, with what the two share; an `optimizer` of its own counts for more."""
     section = config[part].copy_and_resolve_references()
     with section.unlocked():
         section.batch_size, section.epochs, section.data = config.batch_size, epochs, config.data
-        section.optimizer = config.optimizer
+        section.optimizer = section.get('optimizer', config.optimizer)
     return section
 
 

@@ -124,6 +124,7 @@ def test_samples_have_the_class_asked_for(trained):
         ({'m1_epochs': 0}, 'm1_epochs=0 must be at least 1'),
         ({'m1.model.latents': 0}, r'in section m1: model\.latents'),
         ({'m2.model.latents': 0}, r'in section m2: model\.latents'),
+        ({'m2.optimizer.learning_rate': -1.0}, r'in section m2: optimizer\.learning_rate=-1\.0 must be at least 0'),
     ],
 )
 def test_configs_that_cannot_be(changes, message):
