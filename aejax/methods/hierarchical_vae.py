@@ -12,6 +12,7 @@ import functools
 from collections.abc import Mapping
 from typing import Literal
 
+import jax.numpy as jnp
 import optax
 from ml_collections import ConfigDict
 
@@ -21,6 +22,7 @@ from aejax.losses.reconstruction import squared_error
 from aejax.methods._coding import Coding
 from aejax.methods.iwae import bounds, check_objective, objective_output, repeat
 from aejax.models import hierarchical, observation
+from aejax.models.autoencoder import decoder_around
 from aejax.models.hierarchical import Hierarchical
 from aejax.models.observation import Observation
 from aejax.settings import check_ranges
@@ -37,6 +39,7 @@ class HierarchicalVAE(Coding):
         num_samples: k.
         objective: 'iwae' or 'vae'.
         gradient: 'plain', 'stl' or 'dreg'.
+        starts_at_mean: see `aejax.methods.vae.VAE`.
     """
 
     model: Hierarchical
@@ -46,6 +49,7 @@ class HierarchicalVAE(Coding):
     gradient: str
     optimizer: optax.GradientTransformation
     num_steps: int
+    starts_at_mean: bool = False
     hparams: Mapping[str, float] = dataclasses.field(default_factory=dict)
     selection: tuple[str, Literal['min', 'max']] = ('iwae_bound', 'max')
 
@@ -56,8 +60,13 @@ class HierarchicalVAE(Coding):
         return (Stage('train', (Phase(self.objective, self.loss, groups, self.optimizer),), self.num_steps),)
 
     def init(self, key: Key, batch: Batch) -> tuple[Params, Mutables]:
-        """Glorot-uniform kernels, zero biases; no mutables."""
-        return {**self.model.init(key, batch['x']), **self.observation.init()}, {}
+        """Glorot-uniform kernels, biases of zero but, where the model starts at the mean, the decoder's last; no mutables."""
+        params = {**self.model.init(key, batch['x']), **self.observation.init()}
+        if self.starts_at_mean:
+            decoder, mean = params['decoder'], jnp.mean(batch['x'], axis=0)
+            lower = decoder_around(self.model.lower_decoder, decoder['lower'], mean, self.model.output)
+            params['decoder'] = {**decoder, 'lower': lower}
+        return params, {}
 
     def log_weights(self, params: Params, x: Array, z: Array, encoder: Params) -> tuple[Array, Array]:
         """log p(x given z) and log q(z given x) - log p(z), each [k, B], nats: their difference is log w.
@@ -143,4 +152,5 @@ def build(config: ConfigDict, spec: DataSpec) -> HierarchicalVAE:
         gradient=config.gradient,
         optimizer=optimizers.from_config(config.optimizer, num_steps),
         num_steps=num_steps,
+        starts_at_mean=config.get('starts_at_mean', False),
     )

@@ -4,8 +4,8 @@ q is a diagonal Gaussian from the encoder; z = mu + sigma * eps is reparameteris
 p(x given z) is Bernoulli (from logits) or Gaussian with one fixed or learned variance. p(z) is N(0, I), with the KL in closed
 form, or a learned mixture of Gaussians or a VampPrior, where it is the mean of log q(z given x) - log p(z) over the same samples.
 
-Against codes that are given up early in training: beta may grow in a line from 0 (warm-up), and each dimension may have a number
-of nats for which it pays nothing (free bits).
+Against codes that are given up early in training: beta may grow in a line from 0 (warm-up), each dimension may have a number of
+nats for which it pays nothing (free bits), and the decoder may start at the mean of the data, so that no code has to say it.
 
 Source: Kingma & Welling 2014, https://arxiv.org/abs/1312.6114; beta: Higgins et al. 2017,
 https://openreview.net/forum?id=Sy2fzU9gl; the rest: `aejax.losses.elbo`, `aejax.priors`.
@@ -28,6 +28,7 @@ from aejax.losses.elbo import elbo, kl_with_free_bits, warmed_up
 from aejax.losses.reconstruction import squared_error
 from aejax.methods._coding import Coding
 from aejax.models import gaussian, observation
+from aejax.models.autoencoder import decoder_around
 from aejax.models.gaussian import GaussianAutoencoder
 from aejax.models.observation import Observation
 from aejax.priors import prior
@@ -48,6 +49,7 @@ class VAE(Coding):
         observation: p(x given z), from the decoder's pre-activation.
         prior: p(z).
         num_samples: L.
+        starts_at_mean: whether the decoder's last bias starts where the output is the mean of some examples, not at zero.
         warmup_steps: until beta has its value; 0 for none.
         hparams: 'beta', and 'free_bits' (nats a dimension) where there are any.
     """
@@ -59,6 +61,7 @@ class VAE(Coding):
     optimizer: optax.GradientTransformation
     num_steps: int
     hparams: Mapping[str, float]
+    starts_at_mean: bool = False
     warmup_steps: int = 0
     selection: tuple[str, Literal['min', 'max']] = ('elbo', 'max')
 
@@ -73,8 +76,11 @@ class VAE(Coding):
         return ('encoder', 'decoder', *self.observation.groups, *self.prior.groups)
 
     def init(self, key: Key, batch: Batch) -> tuple[Params, Mutables]:
-        """Random kernels (Glorot-uniform in perceptrons, He-normal in convolutions), zero biases; no mutables."""
+        """Random kernels (Glorot-uniform in perceptrons, He-normal in convolutions), biases of zero but as said; no mutables."""
         params = {**self.model.init(key, batch['x']), **self.observation.init()}
+        if self.starts_at_mean:
+            mean = jnp.mean(batch['x'], axis=0)
+            params['decoder'] = decoder_around(self.model.decoder, params['decoder'], mean, self.model.output)
         return ({**params, **self.prior.init(jax.random.fold_in(key, _PRIOR))} if self.prior.groups else params), {}
 
     def bound(self, params: Params, x: Array, key: Key, beta: Array | float) -> dict[str, Array]:
@@ -155,6 +161,7 @@ def parts(config: ConfigDict, spec: DataSpec) -> dict[str, Any]:
         'num_samples': config.num_samples,
         'optimizer': optimizers.from_config(config.optimizer, num_steps),
         'num_steps': num_steps,
+        'starts_at_mean': config.get('starts_at_mean', False),
     }
 
 

@@ -19,6 +19,8 @@ def get_config(variant: str = '') -> ConfigDict:
     config.num_samples = 5
     config.objective = 'vae' if variant == 'vae' else 'iwae'
     config.gradient = 'plain'
+    # Whether the decoder's last bias starts at the mean of the data, and not at zero.
+    config.starts_at_mean = False
     config.likelihood = observation.default_config()
     config.model = autoencoder.default_config(hidden=(128,), latents=16)
     del config.model.tied, config.model.latent_activation

@@ -25,6 +25,8 @@ def get_config(variant: str = '') -> ConfigDict:
     # Epochs in which beta grows from 0 to its value; nats that each latent dimension may cost for nothing.
     config.warmup_epochs = 0
     config.free_bits = 0.0
+    # Whether the decoder's last bias starts at the mean of the data, and not at zero.
+    config.starts_at_mean = False
     config.likelihood = observation.default_config()
     config.prior = prior.default_config()
     config.model = autoencoder.default_config(hidden=(128,), latents=2)

@@ -11,7 +11,7 @@ from aejax import methods
 from aejax.distributions import normal
 from aejax.evaluation.per_example import make_evaluator
 from aejax.types import Context, UserError
-from experiments.configs import vae
+from experiments.configs import hierarchical_vae, iwae, vae
 from tests.support import digits, scaled, train
 
 
@@ -197,3 +197,18 @@ def test_a_convolutional_one_reaches_the_level():
 def test_configs_that_cannot_be(changes, message):
     with pytest.raises(UserError, match=message):
         methods.build(config(**changes), digits().spec)
+
+
+@pytest.mark.parametrize(('configs', 'layer'), [(vae, ()), (iwae, ()), (hierarchical_vae, ('lower',))])
+def test_a_decoder_may_start_at_the_mean_of_the_data(configs, layer):
+    x, biases = jnp.asarray(scaled('train')[:200]), {}
+    for starts in (False, True):
+        made = configs.get_config()
+        made.starts_at_mean = starts
+        params = methods.build(made, digits('dynamic_binarisation').spec).init(jax.random.key(0), {'x': x})[0]
+        for name in ('decoder', *layer, 'layer_1'):
+            params = params[name]
+        biases[starts] = np.asarray(params['bias'])
+    np.testing.assert_array_equal(biases[False], 0.0)
+    mean = np.clip(scaled('train')[:200].mean(axis=0).reshape(-1), 0.01, 0.99)
+    np.testing.assert_allclose(1 / (1 + np.exp(-biases[True])), mean, rtol=1e-4)
