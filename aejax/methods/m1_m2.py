@@ -183,7 +183,7 @@ class M1M2:
 
 
 def part_config(config: ConfigDict, part: str, epochs: int) -> ConfigDict:
-    """The config of 'm1' or 'm2' alone: its section, with what the two share; an `optimizer` of its own counts for more."""
+    """The config of 'm1' or 'm2' alone: its section, with what the two share; an `optimizer` of its own comes first."""
     section = config[part].copy_and_resolve_references()
     with section.unlocked():
         section.batch_size, section.epochs, section.data = config.batch_size, epochs, config.data
