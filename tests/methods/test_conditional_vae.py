@@ -9,7 +9,7 @@ import pytest
 from aejax import methods
 from aejax.evaluation.per_example import make_evaluator
 from aejax.types import DataSpec, UserError
-from experiments.configs import conditional_vae, vae
+from experiments.configs import conditional_vae, m1_m2, m2, vae
 from tests.support import digits, scaled, train
 
 
@@ -81,6 +81,14 @@ def test_a_style_can_be_given_every_class_and_samples_have_theirs(trained):
     assert np.mean(nearest_class(rows) == asked) > 0.8
     same = np.asarray(given).reshape(20, 10, 64)
     assert np.mean(np.var(same, axis=0)) > 0.005, 'styles of one class differ'
+
+
+@pytest.mark.parametrize('module', [conditional_vae, m2, m1_m2])
+def test_a_few_samples_are_of_any_class(module, monkeypatch):
+    method = methods.build(module.get_config(), digits().spec)
+    monkeypatch.setattr(type(method), 'conditional_sample', lambda self, params, mutables, key, label: label)
+    drawn = jax.vmap(lambda key: method.sample({}, {}, key, 3))(jax.random.split(jax.random.key(0), 30))
+    assert set(np.asarray(drawn).ravel().tolist()) == set(range(10))
 
 
 def test_data_without_labels_is_refused():
