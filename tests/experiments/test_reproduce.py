@@ -253,7 +253,6 @@ def read_tolerance(text: str) -> Tolerance | Interval:
 
 
 NOT_MEASURED = {
-    'burda2015.one_layer',
     'kingma2014.m1_m2',
     'larsen2016.vae',
     'makhzani2015.clustering',
