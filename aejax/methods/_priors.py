@@ -1,4 +1,6 @@
-"""The prior of a game over codes: that of the config, or whatever a user passes in its place."""
+"""The prior of a game over codes, that of the config or whatever a user passes in its place; and every class in turn."""
+
+from typing import Any, cast
 
 import jax
 import numpy as np
@@ -6,7 +8,7 @@ from ml_collections import ConfigDict
 
 from aejax.priors import shapes
 from aejax.priors.shapes import Samples
-from aejax.types import Array, Key, UserError
+from aejax.types import Array, Key, Mutables, Params, UserError
 
 
 def chosen(config: ConfigDict, prior: Samples | None) -> Samples:
@@ -37,3 +39,9 @@ def in_turn(key: Key, num: int, count: int) -> Array:
     """
     first = jax.random.randint(key, (), 0, count) if num % count else 0
     return (first + jax.numpy.arange(num)) % count
+
+
+def sample_in_turn(method: Any, params: Params, mutables: Mutables, key: Key, num: int, num_classes: int) -> Array:
+    """`method.conditional_sample`, each class as often as any other, in turn: [num, ...]."""
+    sample_key, class_key = jax.random.split(key)
+    return cast(Array, method.conditional_sample(params, mutables, sample_key, in_turn(class_key, num, num_classes)))

@@ -20,11 +20,10 @@ Source: Makhzani et al. 2016, Adversarial autoencoders, https://arxiv.org/abs/15
 
 import dataclasses
 
-import jax
 from ml_collections import ConfigDict
 
 from aejax.methods._adversarial import AdversarialCore, game, networks
-from aejax.methods._priors import chosen, in_turn
+from aejax.methods._priors import chosen, sample_in_turn
 from aejax.models import discriminator
 from aejax.priors import shapes
 from aejax.priors.shapes import Samples
@@ -73,8 +72,7 @@ class SupervisedAAE(AdversarialCore):
 
     def sample(self, params: Params, mutables: Mutables, key: Key, num: int) -> Array:
         """As `conditional_sample`, each class as often as any other, in turn."""
-        sample_key, class_key = jax.random.split(key)
-        return self.conditional_sample(params, mutables, sample_key, in_turn(class_key, num, self.num_classes))
+        return sample_in_turn(self, params, mutables, key, num, self.num_classes)
 
 
 def _check_labels(config: ConfigDict, spec: DataSpec, prior: Samples) -> None:

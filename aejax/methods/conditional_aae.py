@@ -104,7 +104,7 @@ class ConditionalAAE:
         decoder = self.decoder.init(keys[1], with_one_hot(z, self.one_hot(level)))['params']
         params = {
             'encoder': self.encoder.init(keys[0], x)['params'],
-            'decoder': decoder_around(self.decoder, decoder, jnp.mean(batch['x'], axis=0), self.output),
+            'decoder': decoder_around(self.decoder, decoder, batch['x'], self.output),
         }
         of_codes, of_images = self.code_critic.init(keys[2], z), self.image_critic.init(keys[3], self.with_condition(x, level))
         return {**params, **of_codes[0], **of_images[0]}, {**of_codes[1], **of_images[1]}

@@ -23,7 +23,7 @@ from ml_collections import ConfigDict
 from aejax import optimizers
 from aejax.distributions import normal
 from aejax.losses.reconstruction import squared_error
-from aejax.methods._priors import in_turn
+from aejax.methods._priors import sample_in_turn
 from aejax.models import conditional, observation
 from aejax.models.activations import activation
 from aejax.models.conditional import ConditionalAutoencoder
@@ -124,8 +124,7 @@ class ConditionalVAE:
 
     def sample(self, params: Params, mutables: Mutables, key: Key, num: int) -> Array:
         """As `conditional_sample`, each class as often as any other, in turn."""
-        sample_key, class_key = jax.random.split(key)
-        return self.conditional_sample(params, mutables, sample_key, in_turn(class_key, num, self.model.num_classes))
+        return sample_in_turn(self, params, mutables, key, num, self.model.num_classes)
 
     def filters(self, params: Params, mutables: Mutables) -> Array:
         """Weights from the image to the units of the encoder's first layer, [D, m]."""

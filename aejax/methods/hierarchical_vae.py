@@ -12,7 +12,6 @@ import functools
 from collections.abc import Mapping
 from typing import Literal
 
-import jax.numpy as jnp
 import optax
 from ml_collections import ConfigDict
 
@@ -63,9 +62,8 @@ class HierarchicalVAE(Coding):
         """Glorot-uniform kernels, biases of zero but, where the model starts at the mean, the decoder's last; no mutables."""
         params = {**self.model.init(key, batch['x']), **self.observation.init()}
         if self.starts_at_mean:
-            decoder, mean = params['decoder'], jnp.mean(batch['x'], axis=0)
-            lower = decoder_around(self.model.lower_decoder, decoder['lower'], mean, self.model.output)
-            params['decoder'] = {**decoder, 'lower': lower}
+            lower = decoder_around(self.model.lower_decoder, params['decoder']['lower'], batch['x'], self.model.output)
+            params['decoder'] = {**params['decoder'], 'lower': lower}
         return params, {}
 
     def log_weights(self, params: Params, x: Array, z: Array, encoder: Params) -> tuple[Array, Array]:

@@ -31,7 +31,7 @@ from aejax.losses.classification import classification
 from aejax.losses.marginal import marginal_bound
 from aejax.methods import vae
 from aejax.methods._code_m2 import CodeM2
-from aejax.methods._priors import in_turn
+from aejax.methods._priors import sample_in_turn
 from aejax.methods.m2 import check_labels, classified_parts
 from aejax.models import observation
 from aejax.settings import check_ranges
@@ -176,8 +176,7 @@ class M1M2:
 
     def sample(self, params: Params, mutables: Mutables, key: Key, num: int) -> Array:
         """As `conditional_sample`, each class as often as any other, in turn."""
-        sample_key, class_key = jax.random.split(key)
-        return self.conditional_sample(params, mutables, sample_key, in_turn(class_key, num, self.m2.model.num_classes))
+        return sample_in_turn(self, params, mutables, key, num, self.m2.model.num_classes)
 
     def filters(self, params: Params, mutables: Mutables) -> Array | None:
         """Those of M1."""

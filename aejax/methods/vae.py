@@ -79,8 +79,7 @@ class VAE(Coding):
         """Random kernels (Glorot-uniform in perceptrons, He-normal in convolutions), biases of zero but as said; no mutables."""
         params = {**self.model.init(key, batch['x']), **self.observation.init()}
         if self.starts_at_mean:
-            mean = jnp.mean(batch['x'], axis=0)
-            params['decoder'] = decoder_around(self.model.decoder, params['decoder'], mean, self.model.output)
+            params['decoder'] = decoder_around(self.model.decoder, params['decoder'], batch['x'], self.model.output)
         return ({**params, **self.prior.init(jax.random.fold_in(key, _PRIOR))} if self.prior.groups else params), {}
 
     def bound(self, params: Params, x: Array, key: Key, beta: Array | float) -> dict[str, Array]:

@@ -62,13 +62,13 @@ def make_decoder(config: ConfigDict, spec: DataSpec) -> nn.Module:
     return make_mlp(config, (*reversed(config.hidden), math.prod(spec.shape)))
 
 
-def decoder_around(decoder: nn.Module, params: Params, mean: Array, output: str) -> Params:
-    """A decoder's parameters with the last bias such that o(bias) is `mean` [...]; of convolutions, its mean by channel.
+def decoder_around(decoder: nn.Module, params: Params, x: Array, output: str) -> Params:
+    """A decoder's parameters with the last bias such that o(bias) is the mean of x [B, ...]; of convolutions, that by channel.
 
     From anywhere else the first thing to be learned is what all examples have in common. Its gradient moves all codes the same
     way, and codes that a tanh bounds do not come back from the corner of their cube.
     """
-    by_pixel = isinstance(decoder, MLP) or not decoder.channels
+    mean, by_pixel = jnp.mean(x, axis=0), isinstance(decoder, MLP) or not decoder.channels
     level = mean.reshape(-1) if by_pixel else jnp.tile(jnp.mean(mean, axis=(0, 1)), 4)
     bias = jax.scipy.special.logit(jnp.clip(level, 0.01, 0.99)) if output == 'sigmoid' else level
     last = f'layer_{len(decoder.features) - 1}' if isinstance(decoder, MLP) else 'dense' if by_pixel else 'conv_0'

@@ -160,7 +160,7 @@ def test_a_decoder_begins_around_a_mean(kind, hidden, output):
     decoder, mean = autoencoder.make_decoder(chosen, spec(shape)), jnp.linspace(0.1, 0.8, 192).reshape(shape)
     z = jnp.zeros((1, 3))
     params = jax.jit(decoder.init)(jax.random.key(0), z)['params']
-    moved = autoencoder.decoder_around(decoder, params, mean, output)
+    moved = autoencoder.decoder_around(decoder, params, jnp.stack([0.5 * mean, 1.5 * mean]), output)
     begins = activation(output)(autoencoder.apply(decoder, moved, z).reshape(shape))
     expected = jnp.broadcast_to(mean.mean(axis=(0, 1)), shape) if hidden and kind == 'conv' else mean
     np.testing.assert_allclose(begins, expected, rtol=1e-5)
