@@ -1,8 +1,9 @@
 """Measures figures of the papers again and holds them against their targets.
 
     python -m experiments.reproduce PAPER[.TABLE] ... [--seeds=0,1,2] [--download_dir=DIR]
-    python -m experiments.reproduce --list        what there is, its targets, what was measured last
-    python -m experiments.reproduce --table       the README's table, from experiments/results
+    python -m experiments.reproduce --list              what there is, its targets, what was measured last
+    python -m experiments.reproduce --table=headlines   the README's table, from experiments/results
+    python -m experiments.reproduce --table=all         the table of every figure, in experiments/results/README.md
 
 One JSON a table is written to experiments/results, and only by code that is committed: without a commit nobody could have its
 figures again. A trial of changed code is written to --results_dir. Finished parts are kept in runs/reproduce, and so is, every
@@ -25,7 +26,9 @@ if TYPE_CHECKING:
     from experiments.reproductions import Bench
 
 _LIST = flags.DEFINE_bool('list', False, 'list all tables with their targets and last figures')
-_TABLE = flags.DEFINE_bool('table', False, "print the README's table")
+_TABLE = flags.DEFINE_enum(
+    'table', None, ['headlines', 'all'], "print the README's table, or that of every figure in experiments/results/README.md"
+)
 _SMOKE = flags.DEFINE_bool('smoke', False, 'the same code on the embedded digits for two epochs; nothing is written')
 _FRESH = flags.DEFINE_bool('fresh', False, 'train again what is finished already')
 _SEEDS = flags.DEFINE_list('seeds', ['0', '1', '2'], 'seeds of parameters, order and noise')
@@ -56,8 +59,11 @@ def main(names: list[str]) -> None:
 
     folder = pathlib.Path(_RESULTS.value or results.FOLDER)
     chosen = list(dict.fromkeys(table for name in names for table in reproductions.find(name)))
-    if _LIST.value or _TABLE.value:
-        print((results.listing if _LIST.value else results.table)(chosen or reproductions.ALL, folder))
+    if _LIST.value:
+        print(results.listing(chosen or reproductions.ALL, folder))
+        return
+    if _TABLE.value:
+        print(results.table(chosen or reproductions.ALL, folder, _TABLE.value))
         return
     if not chosen:
         raise UserError('which reproduction? Give PAPER or PAPER.TABLE; --list shows them all')

@@ -1,8 +1,8 @@
-"""Results as files, one JSON a table, and as text: the listing, and the README's table."""
+"""Results as files, one JSON a table, and as text: the listing, and the tables of two READMEs."""
 
 import json
 import pathlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from aejax.files import write_json
@@ -117,14 +117,21 @@ def listing(reproductions: Iterable[Reproduction], folder: pathlib.Path) -> str:
     return '\n\n'.join(blocks)
 
 
-def table(reproductions: Iterable[Reproduction], folder: pathlib.Path) -> str:
-    """The README's table, from the stored results alone: every figure, with a verdict where it has a tolerance."""
+def headlines(figures: Sequence[dict[str, Any]]) -> Sequence[dict[str, Any]]:
+    """The figures that are judged; where none is, those with a published value beside them; or else the first."""
+    judged = [figure for figure in figures if figure['tolerance']]
+    return judged or [figure for figure in figures if figure['target']] or figures[:1]
+
+
+def table(reproductions: Iterable[Reproduction], folder: pathlib.Path, extent: str = 'headlines') -> str:
+    """The README's table, of `headlines`, or with `extent='all'` that of the results' own README, from the stored results."""
     head = ('system', 'figure', 'measured ± standard error', 'target', 'published', 'n', 'seeds', 'verdict')
+    choose, place = (headlines, 'experiments/results/') if extent == 'headlines' else (tuple, '')
     rows = [head, ('---',) * len(head)]
     for reproduction in reproductions:
         result = read(reproduction.name, folder)
-        link = f'{reproduction.title} ([`{reproduction.name}`](experiments/results/{reproduction.name}.json))'
-        for figure in result['figures'] if result else ():
+        link = f'{reproduction.title} ([`{reproduction.name}`]({place}{reproduction.name}.json))'
+        for figure in choose(result['figures']) if result else ():
             rows.append((link, *_cells(figure)))
             link = ''  # named once, at the first of its figures
     escaped = ([cell.replace('|', r'\|') for cell in row] for row in rows)

@@ -97,8 +97,10 @@ def test_smoke_run_writes_a_table_that_reads_back(tmp_path: pathlib.Path) -> Non
     check_schema(json.loads(path.read_text()))
     assert any('epoch 2 of 2' in line for line in said)
     assert results.read(table.name, tmp_path)['verdict'] == 'missed', 'two epochs cannot beat PCA'
-    first, second, _ = results.table([table], tmp_path).splitlines()[2:]
-    assert first.endswith('| 300 | 1 | missed |')
+    (judged,) = results.table([table], tmp_path).splitlines()[2:]
+    assert judged.endswith('| 300 | 1 | missed |')
+    first, second, _ = results.table([table], tmp_path, 'all').splitlines()[2:]
+    assert first == judged.replace('](experiments/results/', '](')
     assert second.startswith('|  |')
     assert second.endswith('| stated |')
     listing = results.listing(reproductions.ALL, tmp_path)
@@ -288,15 +290,22 @@ def test_committed_results(table: reproductions.Reproduction) -> None:
         assert (results.FOLDER / f'{table.name}.png').read_bytes().startswith(b'\x89PNG')
 
 
-def test_readme_holds_the_table() -> None:
+def test_headlines_are_what_is_judged_or_else_published_or_else_first() -> None:
+    plain, published = {'tolerance': '', 'target': ''}, {'tolerance': '', 'target': '1.3'}
+    judged = {'tolerance': 'at most 2', 'target': ''}
+    assert results.headlines([plain, published, judged]) == [judged]
+    assert results.headlines([plain, published]) == [published]
+    assert results.headlines([plain, {**plain, 'name': 'b'}]) == [plain]
+
+
+@pytest.mark.parametrize(
+    ('readme', 'extent'), [(ROOT / 'README.md', 'headlines'), (results.FOLDER / 'README.md', 'all')], ids=['root', 'results']
+)
+def test_readmes_hold_their_tables(readme: pathlib.Path, extent: str) -> None:
     begin, end = results.MARKERS
-    text = (ROOT / 'README.md').read_text() if (ROOT / 'README.md').exists() else ''
-    if begin not in text:
-        pytest.skip(f'README.md has no {begin}')
-    held = text.split(begin)[1].split(end)[0].strip()
-    if not held:
-        pytest.skip(f'README.md has nothing between {begin} and {end} yet')
-    assert held == results.table(reproductions.ALL, results.FOLDER), 'paste what `python -m experiments.reproduce --table` prints'
+    held = readme.read_text(encoding='utf-8').split(begin)[1].split(end)[0].strip()
+    hint = f'paste what `python -m experiments.reproduce --table={extent}` prints'
+    assert held == results.table(reproductions.ALL, results.FOLDER, extent), hint
 
 
 def test_a_damaged_result_is_one_line(tmp_path: pathlib.Path) -> None:
