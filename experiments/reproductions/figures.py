@@ -57,8 +57,8 @@ class Measured(NamedTuple):
 
     Attributes:
         mean: over all.
-        standard_error: of the mean, over examples (each averaged over the seeds first); over seeds where `n` is None.
-        n: examples; None for a figure that each seed has once.
+        standard_error: of the mean, over examples (each averaged over the seeds first) or draws; over seeds where `n` is None.
+        n: examples, or draws of labels; None for a figure that each seed has once.
         per_seed: one mean a seed: their spread is that of training.
     """
 
@@ -85,6 +85,11 @@ def over_seeds(values: ArrayLike) -> Measured:
     values = np.asarray(values, np.float64)
     summary = summarise(values)
     return Measured(summary['mean'], summary['standard_error'], None, tuple(values.tolist()))
+
+
+def over_draws(values: ArrayLike) -> Measured:
+    """Of one value for each draw of what a system learns from (labels), [draws]; judged by its mean over them."""
+    return over_seeds(values)._replace(n=len(np.asarray(values)))
 
 
 def curve(settings: Sequence[float], measured: Sequence[Measured]) -> tuple[list[float], list[float], list[float]]:

@@ -211,9 +211,9 @@ TABLES = (
         name='makhzani2015.priors',
         title='codes in the plane under three priors',
         source=SOURCE,
-        protocol=f'As makhzani2015.parzen with two latents under N(0, 2^2 I), a ring of ten Gaussians and a swiss roll; {_RATES}, '
-        f'{PRIOR_EPOCHS} epochs. '
-        f'Pictures of test codes over draws of the prior. Of {NUM_POINTS:,} test codes and as many draws: the unbiased MMD^2 '
+        protocol='As makhzani2015.parzen with two latents under N(0, 2^2 I), a ring of ten Gaussians and a swiss roll; '
+        f'{_RATES}, {PRIOR_EPOCHS} epochs. Pictures of test codes over draws of the prior. '
+        f'Of {NUM_POINTS:,} test codes and as many draws: the unbiased MMD^2 '
         'under a sum of five Gaussian kernels, and how often a support vector machine tells held-out points of the two apart; '
         f'beside them what {NUM_NULL} pairs of samples of the prior itself get, ± the standard deviation over pairs.',
         target='pictures',
