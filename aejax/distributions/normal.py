@@ -62,14 +62,13 @@ def kl_standard(mean: Array, log_variance: Array) -> Array:
     Raises:
         AssertionError: the shapes differ.
     """
-    chex.assert_equal_shape([mean, log_variance])
-    # expm1(v) - v keeps its digits where sigma is near 1; exp(v) - v - 1 loses them.
-    return 0.5 * sum_per_example(jnp.square(mean) + jnp.expm1(log_variance) - log_variance)
+    return sum_per_example(kl_standard_by_dimension(mean, log_variance))
 
 
 def kl_standard_by_dimension(mean: Array, log_variance: Array) -> Array:
     """The terms of `kl_standard`, 1/2 (sigma^2 + mu^2 - log sigma^2 - 1) of each dimension, in nats: [B, d]."""
     chex.assert_equal_shape([mean, log_variance])
+    # expm1(v) - v keeps its digits where sigma is near 1; exp(v) - v - 1 loses them.
     return 0.5 * (jnp.square(mean) + jnp.expm1(log_variance) - log_variance)
 
 

@@ -1,4 +1,4 @@
-"""Values per dimension as rows, and the one reduction that turns them into values per example."""
+"""How batches are laid out as rows, and the one reduction that turns values per dimension into values per example."""
 
 import jax.numpy as jnp
 
@@ -17,6 +17,11 @@ def sum_per_example(values: Array) -> Array:
     if jnp.ndim(values) == 0:
         raise ValueError('sum_per_example needs a batch axis, got a scalar')
     return jnp.sum(values, axis=tuple(range(1, jnp.ndim(values))))
+
+
+def repeat(values: Array, num: int) -> Array:
+    """[B, ...] -> [num * B, ...], the whole batch `num` times: row i B + b is row b."""
+    return jnp.broadcast_to(values[None], (num, *values.shape)).reshape(-1, *values.shape[1:])
 
 
 def rows(values: Array) -> Array:

@@ -26,6 +26,7 @@ import numpy as np
 from jax.scipy.special import logsumexp
 from jax.typing import ArrayLike
 
+from aejax.distributions.reduction import repeat
 from aejax.evaluation import hmc
 from aejax.evaluation.hmc import Point
 from aejax.evaluation.ladder import checked
@@ -111,9 +112,7 @@ def ais(
         ValueError: betas do not rise from 0 to 1.
         UserError: the method lacks one of the three, or there is no chain or no step.
     """
-    ladder = _ladder(betas, num_chains, num_leapfrog)
-    if lacking := [name for name in ('sample_prior', 'prior_log_prob', 'likelihood') if not hasattr(method, name)]:
-        raise UserError(f'annealed importance sampling needs {lacking[0]}, which {type(method).__name__} does not have')
+    ladder = _ladder(method, betas, num_chains, num_leapfrog)
     start_key, chain_key = jax.random.split(key)
     z = method.sample_prior(params, mutables, start_key, num_chains * len(x))
     return _anneal(method, params, mutables, chain_key, x, z, ladder, num_leapfrog, step_sizes)
@@ -135,12 +134,13 @@ def reverse_ais(
 
     Raises:
         ValueError: betas do not rise from 0 to 1.
+        UserError: as of `ais`.
     """
-    ladder = _ladder(betas, num_chains, num_leapfrog)[::-1].copy()
+    ladder = _ladder(method, betas, num_chains, num_leapfrog)[::-1].copy()
     if step_sizes is not None:
         # The transition to beta_t takes the step that led there forward; that to beta_0 leads nowhere and takes any.
         step_sizes = jnp.concatenate([step_sizes[:-1][::-1], step_sizes[:1]])
-    z = jnp.broadcast_to(z[None], (num_chains, *z.shape)).reshape(-1, z.shape[-1])
+    z = repeat(z, num_chains)
     found = _anneal(method, params, mutables, key, x, z, ladder, num_leapfrog, step_sizes)
     return found._replace(log_weights=-found.log_weights)
 
@@ -162,6 +162,7 @@ def bdmc(
 
     Raises:
         ValueError: betas do not rise from 0 to 1.
+        UserError: as of `ais`.
     """
     pilot_key, forward_key, reverse_key = jax.random.split(key, 3)
     about = (betas, num_chains, num_leapfrog)
@@ -182,9 +183,12 @@ def log_mean_weight(log_weights: Array) -> tuple[Array, Array]:
     return value, jnp.std(jnp.exp(log_weights - value[None]), axis=0, ddof=1) / jnp.sqrt(num)
 
 
-def _ladder(betas: ArrayLike, num_chains: int, num_leapfrog: int) -> np.ndarray:
+def _ladder(method: Any, betas: ArrayLike, num_chains: int, num_leapfrog: int) -> np.ndarray:
+    """The betas, when they, both numbers and the method are such as `ais` asks for."""
     ladder = checked(betas)
     check_counts({'num_chains': num_chains, 'num_leapfrog': num_leapfrog})
+    if lacking := [name for name in ('sample_prior', 'prior_log_prob', 'likelihood') if not hasattr(method, name)]:
+        raise UserError(f'annealed importance sampling needs {lacking[0]}, which {type(method).__name__} does not have')
     return ladder
 
 
@@ -201,7 +205,7 @@ def _anneal(
 ) -> Annealed:
     """Chains from z [chains * B, d] along betas, up or down; log_weights sum (beta_t - beta_{t-1}) log p(x given z_{t-1})."""
     num_chains, num_examples = len(z) // len(x), len(x)
-    repeated = jnp.broadcast_to(x[None], (num_chains, *x.shape)).reshape(-1, *x.shape[1:])
+    repeated = repeat(x, num_chains)
     target = (
         functools.partial(method.prior_log_prob, params, mutables),
         lambda z: method.likelihood(params, mutables, z, repeated),

@@ -14,12 +14,12 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from aejax import preprocessing
 from aejax.distributions import normal
-from aejax.evaluation.log_weights import Estimate, log_mean
+from aejax.distributions.reduction import repeat
+from aejax.evaluation.log_weights import Estimate, LogWeights, log_mean
 from aejax.evaluation.per_example import batch_keys, evaluation_key, padded_batches
 from aejax.settings import check_counts
 from aejax.types import Array, Batch, DataSpec, Key, Mutables, Params, TrainState, UserError
@@ -42,16 +42,6 @@ def proposal(method: Any, params: Params, mutables: Mutables, x: Array) -> Propo
     return lambda key, num: normal.propose(key, mean, log_variance, num)
 
 
-def prior_proposal(method: Any, params: Params, mutables: Mutables, x: Array) -> Propose:
-    """p(z) in place of q(z given x), independent draws for each example."""
-
-    def propose(key: Key, num: int) -> tuple[Array, Array]:
-        z = method.sample_prior(params, mutables, key, num * len(x))
-        return z.reshape(num, len(x), -1), method.prior_log_prob(params, mutables, z).reshape(num, len(x))
-
-    return propose
-
-
 def importance_sampling(
     method: Any,
     params: Params,
@@ -61,7 +51,6 @@ def importance_sampling(
     num_samples: int,
     counts: Sequence[int] = (),
     chunk: int | None = None,
-    propose: Propose | None = None,
 ) -> Estimate:
     """log p(x) of x [B, ...], in model space, from `num_samples` draws an example: `log_mean` is the estimate [B], nats.
 
@@ -76,7 +65,6 @@ def importance_sampling(
         num_samples: S.
         counts: at which the running value is given, see `aejax.evaluation.log_weights.growth`.
         chunk: samples an example that are decoded at once, in one call on [chunk * B, d]; by default `chunk_size(x)`.
-        propose: in place of the method's q(z given x).
 
     Raises:
         UserError: the method lacks what is needed, or a number is no whole one above 0.
@@ -85,27 +73,43 @@ def importance_sampling(
         raise UserError(
             f'{type(method).__name__} lacks likelihood, prior_log_prob, or propose and posterior: log p(x) needs them'
         )
-    chunk = chunk_size(x) if chunk is None else chunk
-    check_counts({'num_samples': num_samples, 'chunk': chunk})
-    propose = propose or proposal(method, params, mutables, x)
+    propose = proposal(method, params, mutables, x)
     log_weights = functools.partial(_log_weights, method, params, mutables, x, propose)
-    return log_mean(log_weights, key, num_samples, min(chunk, num_samples), counts)
+    return _estimate(log_weights, key, x, num_samples, counts, chunk)
 
 
 def naive_monte_carlo(
     method: Any, params: Params, mutables: Mutables, key: Key, x: Array, num_samples: int, counts: Sequence[int] = ()
 ) -> Estimate:
-    """log 1/S sum_s p(x given z_s) with z_s ~ p(z), by the method's `sample_prior`; see `importance_sampling`."""
-    propose = prior_proposal(method, params, mutables, x)
-    return importance_sampling(method, params, mutables, key, x, num_samples, counts, propose=propose)
+    """log 1/S sum_s p(x given z_s), z_s ~ p(z) drawn for each example anew; arguments and result as of `importance_sampling`.
+
+    Raises:
+        UserError: the method lacks likelihood or sample_prior, or a number is no whole one above 0.
+    """
+    if lacking := [name for name in ('likelihood', 'sample_prior') if not hasattr(method, name)]:
+        raise UserError(f'naive Monte Carlo needs {lacking[0]}, which {type(method).__name__} does not have')
+
+    def log_likelihood(key: Key, num: int) -> Array:
+        z = method.sample_prior(params, mutables, key, num * len(x))
+        return method.likelihood(params, mutables, z, repeat(x, num)).reshape(num, len(x))
+
+    return _estimate(log_likelihood, key, x, num_samples, counts)
+
+
+def _estimate(
+    log_weights: LogWeights, key: Key, x: Array, num_samples: int, counts: Sequence[int], chunk: int | None = None
+) -> Estimate:
+    """`log_mean` in chunks of `chunk` samples an example, or of as many as `chunk_size` says."""
+    chunk = chunk_size(x) if chunk is None else chunk
+    check_counts({'num_samples': num_samples, 'chunk': chunk})
+    return log_mean(log_weights, key, num_samples, min(chunk, num_samples), counts)
 
 
 def _log_weights(method: Any, params: Params, mutables: Mutables, x: Array, propose: Propose, key: Key, num: int) -> Array:
     """log p(x given z) + log p(z) - log q(z given x), [num, B]."""
     z, log_q = propose(key, num)
     rows = z.reshape(num * len(x), -1)
-    repeated = jnp.broadcast_to(x[None], (num, *x.shape)).reshape(num * len(x), *x.shape[1:])
-    log_joint = method.likelihood(params, mutables, rows, repeated) + method.prior_log_prob(params, mutables, rows)
+    log_joint = method.likelihood(params, mutables, rows, repeat(x, num)) + method.prior_log_prob(params, mutables, rows)
     return log_joint.reshape(log_q.shape) - log_q
 
 

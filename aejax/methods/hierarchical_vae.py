@@ -16,10 +16,11 @@ import optax
 from ml_collections import ConfigDict
 
 from aejax import optimizers
+from aejax.distributions.reduction import repeat
 from aejax.losses.importance import surrogate_log_weights
 from aejax.losses.reconstruction import squared_error
 from aejax.methods._coding import Coding
-from aejax.methods.iwae import bounds, check_objective, objective_output, repeat
+from aejax.methods.iwae import bounds, check_objective, objective_output
 from aejax.models import hierarchical, observation
 from aejax.models.autoencoder import decoder_around
 from aejax.models.hierarchical import Hierarchical

@@ -16,6 +16,7 @@ import jax.numpy as jnp
 from ml_collections import ConfigDict
 
 from aejax.distributions import normal
+from aejax.distributions.reduction import repeat
 from aejax.losses.importance import GRADIENTS, iwae_bound, surrogate_log_weights
 from aejax.losses.reconstruction import squared_error
 from aejax.methods.vae import VAE, parts
@@ -78,11 +79,6 @@ class IWAE(VAE):
         z, _ = normal.propose(context.key, *posterior, self.num_samples)
         error = squared_error(x, self.model.decode(params, posterior[0]))
         return {**bounds(*self.log_weights(params, x, z, posterior)), 'squared_error': error}
-
-
-def repeat(values: Array, num: int) -> Array:
-    """[B, ...] -> [num * B, ...], the whole batch `num` times: row i B + b is row b."""
-    return jnp.broadcast_to(values[None], (num, *values.shape)).reshape(-1, *values.shape[1:])
 
 
 def objective_output(log_weights: Array, objective: str) -> LossOutput:

@@ -68,7 +68,7 @@ class M1M2:
     threshold: float
     hparams: Mapping[str, float]
     streams: tuple[str, ...] = STREAMS
-    selection: tuple[str, Literal['min', 'max']] = ('elbo', 'max')
+    selection: tuple[str, Literal['min', 'max']] = ('classification_error', 'min')
 
     @functools.cached_property
     def stages(self) -> tuple[Stage, ...]:

@@ -27,7 +27,7 @@ import dataclasses
 import functools
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
@@ -46,6 +46,8 @@ from aejax.types import STREAMS, Array, Batch, Context, DataSpec, Key, LossOutpu
 class M2(ConditionalVAE):
     """See the module. All is as in the conditional VAE where a label is given; the code of x is mu(x, y) at the likeliest y.
 
+    Checkpoints are chosen by the error of q(y given x): the bound may well improve while classes drift away from their labels.
+
     Attributes:
         classifier: x -> logits of q(y given x), the group 'classifier'.
         labelled_share: n / N.
@@ -56,6 +58,7 @@ class M2(ConditionalVAE):
     labelled_share: float
     samples_gradient: bool = False
     streams: tuple[str, ...] = STREAMS
+    selection: tuple[str, Literal['min', 'max']] = ('classification_error', 'min')
 
     @property
     def groups(self) -> tuple[str, ...]:

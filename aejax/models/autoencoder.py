@@ -65,6 +65,8 @@ def make_decoder(config: ConfigDict, spec: DataSpec) -> nn.Module:
 def decoder_around(decoder: nn.Module, params: Params, x: Array, output: str) -> Params:
     """A decoder's parameters with the last bias such that o(bias) is the mean of x [B, ...]; of convolutions, that by channel.
 
+    Under a sigmoid the mean is held between 0.01 and 0.99: pixels that are 0 in all of x would begin at minus infinity.
+
     From anywhere else the first thing to be learned is what all examples have in common. Its gradient moves all codes the same
     way, and codes that a tanh bounds do not come back from the corner of their cube.
     """

@@ -114,10 +114,13 @@ def _source(
     dataset: Dataset, batch_size: int, num_labelled: int, label_seed: int | Sequence[int], seeds: Sequence[int] | None
 ) -> Resident:
     """The training split, with one choice of labels for all or one for each member."""
-    if isinstance(label_seed, int):
-        return Resident(training_data(dataset, num_labelled, label_seed), batch_size)
-    if not num_labelled or len(label_seed) != len(seeds or ()):
+    label_seeds = np.atleast_1d(label_seed).tolist()
+    for one in label_seeds:
+        check_seed(one, 'label_seed')
+    if np.ndim(label_seed) == 0:
+        return Resident(training_data(dataset, num_labelled, label_seeds[0]), batch_size)
+    if not num_labelled or len(label_seeds) != len(seeds or ()):
         raise UserError('label_seed has one value for each member of an ensemble with few labels: give seeds and num_labelled')
-    draws = [training_data(dataset, num_labelled, seed) for seed in label_seed]
+    draws = [training_data(dataset, num_labelled, one) for one in label_seeds]
     labelled = jax.tree.map(lambda *leaves: np.stack(leaves), *(draw['labelled'] for draw in draws))
     return Resident({**draws[0], 'labelled': labelled}, batch_size, own_streams=('labelled',))

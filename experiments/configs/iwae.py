@@ -34,7 +34,8 @@ def burda2015(config: ConfigDict, num_stages: int = NUM_STAGES) -> None:
     config.epochs, config.optimizer.drops = stages(num_stages)
     config.optimizer.schedule = 'piecewise' if config.optimizer.drops else 'constant'
     config.optimizer.learning_rate, config.optimizer.eps = 1e-3, 1e-4
-    # As in the authors' public code. From zero 15 of 50 units are active after 40 epochs and after 1,093 (k = 1); from here 19.
+    # Much as in the authors' public code. From zero 15 of 50 units are active after 40 epochs and after 1,093 (k = 1); from here
+    # 19.
     config.starts_at_mean = True
     config.evaluation.importance_samples = 5_000
     config.log_every, config.checkpoint_every = min(10.0, config.epochs), min(40.0, config.epochs)

@@ -90,13 +90,16 @@ def one_layer(num_stages: int = NUM_STAGES) -> Reproduction:
         title='importance weighted and variational autoencoders, 784-200-200-50',
         source=SOURCE,
         protocol='784-200-200-50-200-200-784, tanh, Bernoulli decoder, batches of 20, binarised afresh at every use, Adam with '
-        "eps 1e-4, the decoder's last bias starting at the mean of images (256 of them) as in the authors' public code. "
+        "eps 1e-4, the decoder's last bias starting at the mean of 256 binarised images, held between 0.01 and 0.99 (the "
+        "authors' public code: of all grey ones, between 0.001 and 0.999). "
         f'The first {num_stages} of the eight stages, {epochs:,} of 3,280 epochs: stage i has 3^i epochs '
         'at 1e-3 * 10^(-i/7). 50,000 training images (the paper: 60,000). With k = 1 the two objectives are one. Test NLL from '
         f'{NUM_SAMPLES:,} importance samples an image, test images binarised by one seeded draw. A unit is active where the '
         'variance of its posterior mean over the test split is above 0.01.',
         target=judged,
-        chosen="The paper's settings; nothing was searched.",
+        chosen="The paper's settings, without a search, but for the start: a first measurement from zero biases missed (test NLL "
+        "88.17 with k = 1 and 86.77 of IWAE with k = 5, 15 and 19 active units), and the start of the authors' public code was "
+        'taken over when a pilot of 40 epochs with k = 1 had 19 active units from there instead of 15, and a better bound.',
         run=functools.partial(run_one_layer, num_stages),
         num_samples=NUM_SAMPLES,
     )

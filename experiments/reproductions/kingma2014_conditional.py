@@ -19,7 +19,7 @@ def config(model: str, epochs: int) -> ConfigDict:
 
 
 def run(bench: Bench) -> Outcome:
-    """Both after each number of epochs: the rate is constant, so that fewer epochs are the beginning of more."""
+    """Both after each number of epochs, each a training of its own."""
     from aejax.visualization.curves import measured_curve
 
     counts = EPOCHS[: 1 if bench.smoke else None]

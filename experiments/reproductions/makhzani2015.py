@@ -98,17 +98,17 @@ def run_priors(bench: Bench) -> Outcome:
     from aejax.runs.setup import load_data
     from aejax.visualization import latents
 
-    label = load_data(bench.config(prior_config('normal')), bench.folders).split('test')['label']
-    parts: dict[str, Part] = {}
+    configs = {kind: prior_config(kind) for kind in PRIORS}
+    seeds = tuple(bench.seeds[:1])
+    parts = {kind: run_part(bench, f'prior {kind}', config, measure_codes, seeds) for kind, config in configs.items()}
+    label = load_data(bench.config(configs['normal']), bench.folders).split('test')['label']
     figures, pictures = [], {}
-    for kind in PRIORS:
-        config = prior_config(kind)
-        parts[kind] = part = run_part(bench, f'prior {kind}', config, measure_codes, tuple(bench.seeds[:1]))
+    for kind, part in parts.items():
         figures.append(
             Figure(f'squared error of the reconstruction, {kind} prior', over_examples(part.values['test_squared_error']), '')
         )
         figures += fit_figures(kind, part.values)
-        drawn = shapes.from_config(config.prior, 2).sample(jax.random.key(0), 5_000)
+        drawn = shapes.from_config(configs[kind].prior, 2).sample(jax.random.key(0), 5_000)
         pictures[f'-{kind}'] = latents.latent_map(part.values['codes'][0], label, under=np.asarray(drawn))
     return Outcome(figures, parts, pictures=pictures)
 

@@ -92,8 +92,10 @@ def _begin(job: _Job, seed: int) -> _Begun:
     about = (job.bench, job.config, job.dataset, seed)
     label, pretrained = f'{job.name}, seed {seed}', pretrained_file(*about)
     unfinished = unfinished_file(*about, job.method)
-    stored = (read(file, job.method, job.source, job.dataset, seed) for file in (unfinished, pretrained))
-    begun = next(filter(None, stored), None) or Stored(loop.initial_state(job.method, job.source, job.dataset.spec, seed), 0.0)
+    stored = [read(file, job.method, job.source, job.dataset, seed) for file in (unfinished, pretrained)]
+    begun = stored[0] or stored[1] or Stored(loop.initial_state(job.method, job.source, job.dataset.spec, seed), 0.0)
+    # The seconds of a pretraining that several parts share are those of the part that did it.
+    begun = begun if stored[0] else begun._replace(seconds=0.0)
     return _Begun(label, begun, False, pretrained, unfinished)
 
 

@@ -22,7 +22,7 @@ def test_noise_of_estimates_is_not_activity():
     np.testing.assert_allclose(activity(one, other), exact.var(axis=0), atol=0.01)
 
 
-@pytest.mark.parametrize('others', [np.zeros((4, 3)), None])
-def test_shapes_that_cannot_be(others):
+@pytest.mark.parametrize(('means', 'others'), [((1, 3), None), ((5, 3), (4, 3)), ((5,), None)])
+def test_shapes_that_cannot_be(means, others):
     with pytest.raises(ValueError, match='means'):
-        activity(np.zeros((1, 3)), others)
+        activity(np.zeros(means), None if others is None else np.zeros(others))

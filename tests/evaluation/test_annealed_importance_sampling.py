@@ -142,7 +142,7 @@ def test_ladders():
     assert (betas[0], betas[-1], len(betas)) == (0, 1, 1_001)
     assert steps[500] / steps[0] == pytest.approx(0.25 / (np.exp(4) / (1 + np.exp(4)) ** 2), rel=0.02)
     method, params, x, _, _ = model()
-    for wrong in ([0, 0.5], [0, 0.5, 0.5, 1], [1, 0], [1]):
+    for wrong in ([0, 0.5], [0, 0.5, 0.5, 1], [0, np.nan, 1], [1, 0], [1]):
         with pytest.raises(ValueError, match='betas must rise from 0 to 1'):
             ais(method, params, {}, jax.random.key(0), x, wrong)
 
@@ -151,6 +151,8 @@ def test_what_cannot_be_annealed():
     method, params, x, *_ = model()
     with pytest.raises(UserError, match='object does not have'):
         ais(object(), params, {}, jax.random.key(0), x, linear_betas(3))
+    with pytest.raises(UserError, match='object does not have'):
+        reverse_ais(object(), params, {}, jax.random.key(0), x, jnp.zeros((len(x), 2)), linear_betas(3))
     for counts in ({'num_chains': 0}, {'num_leapfrog': -1}, {'num_leapfrog': 2.5}):
         ((name, value),) = counts.items()
         with pytest.raises(UserError, match=f'{name}={value} must be a whole number'):

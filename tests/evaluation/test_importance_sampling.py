@@ -147,6 +147,8 @@ def test_what_cannot_be():
     assert not is_evaluable(object())
     with pytest.raises(UserError, match='object lacks likelihood'):
         importance_sampling(object(), params, {}, jax.random.key(0), x, 5)
+    with pytest.raises(UserError, match='needs likelihood, which object does not have'):
+        naive_monte_carlo(object(), params, {}, jax.random.key(0), x, 5)
     with pytest.raises(UserError, match='num_samples=0 must be a whole number of at least 1'):
         importance_sampling(method, params, {}, jax.random.key(0), x, 0)
     assert growth(5_000) == (50, 500, 5_000)

@@ -1,6 +1,7 @@
 import dataclasses
 import json
 import pathlib
+import sys
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,8 @@ import pytest
 from ml_collections import ConfigDict
 
 from aejax import methods
+from aejax.files import flatten
+from aejax.runs.folder import plain
 from aejax.runs.setup import load_data
 from aejax.types import UserError
 from experiments import reproductions
@@ -258,7 +261,6 @@ NOT_MEASURED = {
     'kingma2014.m1_m2',
     'larsen2016.vae',
     'makhzani2015.clustering',
-    'makhzani2015.parzen',
     'makhzani2015.priors',
     'makhzani2015.semi_supervised',
 }
@@ -296,6 +298,43 @@ def test_headlines_are_what_is_judged_or_else_published_or_else_first() -> None:
     assert results.headlines([plain, published, judged]) == [judged]
     assert results.headlines([plain, published]) == [published]
     assert results.headlines([plain, {**plain, 'name': 'b'}]) == [plain]
+
+
+class NothingMeasuredError(Exception):
+    """Asked of `Nothing`."""
+
+
+class Nothing(dict):
+    """Values of a part that was not trained."""
+
+    def __getitem__(self, name: str) -> Any:
+        raise NothingMeasuredError(name)
+
+
+WITHOUT_SEARCH = [
+    table
+    for table in MEASURED
+    if (found := results.read(table.name, results.FOLDER)) is not None and not found['hyperparameters']['search']
+]
+
+
+@pytest.mark.parametrize('table', WITHOUT_SEARCH, ids=lambda table: table.name)
+def test_committed_results_are_of_the_configs_of_now(table: reproductions.Reproduction, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the parts that a table trains before it looks at what the first has measured."""
+    result, asked = results.read(table.name, results.FOLDER), []
+
+    def record(bench: Bench, name: str, config: ConfigDict, *rest: Any, **options: Any) -> Part:
+        asked.append(flatten(plain(bench.config(config))))
+        return Part(config, (0,), {}, Nothing(), (0.0,))
+
+    module = getattr(table.run, 'func', table.run).__module__
+    monkeypatch.setattr(sys.modules[module], 'run_part', record)
+    with pytest.raises(NothingMeasuredError):
+        table.run(Bench(seeds=result['seeds'], say=lambda text: None))
+    stored = [flatten(part['config']) for part in result['parts'].values()]
+    for config in asked:
+        # Keys that were added since have defaults that change nothing, or their results would have been measured again.
+        assert any(all(config[key] == value for key, value in one.items() if key in config) for one in stored)
 
 
 @pytest.mark.parametrize(

@@ -185,3 +185,5 @@ def test_draws_of_the_labels_run_as_one_ensemble_each_as_it_would_alone():
     assert len(set(together.history[-1]['validation/classification_nll'])) == 3
     with pytest.raises(UserError, match='label_seed has one value for each member'):
         fit(method, digits(), seeds=(0, 1), label_seed=(0, 1, 2), **options)
+    with pytest.raises(UserError, match=r'label_seed=-1 must be'):
+        fit(method, digits(), seeds=(0, 1), label_seed=(0, -1), **options)
