@@ -260,7 +260,6 @@ def read_tolerance(text: str) -> Tolerance | Interval:
 NOT_MEASURED = {
     'larsen2016.vae',
     'makhzani2015.clustering',
-    'makhzani2015.priors',
     'makhzani2015.semi_supervised',
 }
 """Hours of training that are still to come; a table that is measured leaves this list."""
