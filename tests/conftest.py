@@ -18,7 +18,7 @@ jax.config.update('jax_debug_key_reuse', True)
 
 
 def pytest_collection_finish() -> None:
-    """What is imported by now lives to the end: where each collection need not look through it, tests take an eighth less time."""
+    """What is imported by now lives to the end: if no collection looks through it, tests take an eighth less time."""
     gc.freeze()
     gc.set_threshold(5_000, 20, 20)
 

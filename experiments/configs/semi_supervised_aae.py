@@ -3,6 +3,8 @@
 python -m experiments.run --config=configs/semi_supervised_aae.py           digits with 100 labels
 python -m experiments.run --config=configs/semi_supervised_aae.py:mnist     two layers of 1,000, 10 latents of style, 100 labels
 python -m experiments.run --config=configs/semi_supervised_aae.py:mnist --config.data.num_labelled=1000
+
+With 1,000 labels 100 labelled images a step are better than these 20 (--config.data.labelled_batch_size=100).
 """
 
 from ml_collections import ConfigDict
@@ -10,6 +12,8 @@ from ml_collections import ConfigDict
 from aejax import optimizers
 from experiments.configs.base import base, check_variant
 from experiments.configs.clustering_aae import mnist, two_codes
+
+ADVERSARIES = ('discriminator', 'generator')
 
 
 def get_config(variant: str = '') -> ConfigDict:
@@ -29,6 +33,9 @@ def get_config(variant: str = '') -> ConfigDict:
     if variant == 'mnist':
         config.model.latents, config.posterior = 10, 'deterministic'
         mnist(config)
-        config.optimizers.classification.learning_rate = 2e-4
-        config.input_noise = 0.3
+        config.input_noise, config.model.dropout = 0.3, 0.2
+        # In place of the source's thousands of epochs: eight times the usual rates, falling to nothing.
+        for name, section in config.optimizers.items():
+            section.learning_rate, section.schedule = (8e-4 if name in ADVERSARIES else 1.6e-3), 'cosine'
+        config.epochs, config.data.labelled_batch_size = 30, 20
     return config

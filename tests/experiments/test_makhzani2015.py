@@ -89,6 +89,12 @@ def test_protocols_name_what_was_trained() -> None:
     made = module.parzen_configs()['GAN']
     assert f'{made.epochs} epochs. ' in said['parzen']
     semi = module.semi_supervised_config(100, 0)
-    assert {section.eps for section in semi.optimizers.values()} == {1e-6}
-    assert semi.optimizers.classification.learning_rate == 2e-4
-    assert 'at 2e-4 (b1 0.9) for the classification, eps 1e-6' in said['semi_supervised']
+    assert {(section.eps, section.schedule) for section in semi.optimizers.values()} == {(1e-6, 'cosine')}
+    rates = {name: section.learning_rate for name, section in semi.optimizers.items()}
+    assert rates == {'reconstruction': 1.6e-3, 'classification': 1.6e-3, 'discriminator': 8e-4, 'generator': 8e-4}
+    assert (
+        'Adam at 1.6e-3 for reconstruction and classification (b1 0.9) and at 8e-4 for the adversaries' in said['semi_supervised']
+    )
+    assert f'cosine over {semi.epochs} epochs' in said['semi_supervised']
+    assert f'dropout {semi.model.dropout} in encoder and decoder' in said['semi_supervised']
+    assert f'noise of {semi.input_noise} on the input' in said['semi_supervised']

@@ -258,7 +258,6 @@ def read_tolerance(text: str) -> Tolerance | Interval:
 
 
 NOT_MEASURED = {
-    'larsen2016.vae',
     'makhzani2015.clustering',
     'makhzani2015.semi_supervised',
 }
