@@ -12,11 +12,11 @@ from aejax.evaluation.label_probes import PROBES, probe_errors
 from aejax.runs.codes import encode_split
 from aejax.types import Method, TrainState
 from experiments.configs import m1_m2, m2, vae
-from experiments.reproductions.base import Bench, Outcome, Part, Reproduction
-from experiments.reproductions.figures import Figure, Tolerance, over_draws, over_examples
-from experiments.reproductions.parts import Values, metrics, run_part
+from experiments.reproductions import few_labels
+from experiments.reproductions.base import Bench, Outcome, Reproduction
+from experiments.reproductions.figures import Figure, over_examples
+from experiments.reproductions.parts import Values, run_part
 
-LABELS = (100, 1000)
 DRAWS = (0, 1, 2, 3, 4)
 NUM_UNLABELLED = 5_000
 """Codes without labels that the self-trained machine looks at: its kernel is as large as the square of their number."""
@@ -31,16 +31,6 @@ TARGETS: dict[str, dict[int, str]] = {
     'M1+M2': {100: '3.33 ± 0.14', 1000: '2.40 ± 0.02'},
 }
 BOUNDS = {'M1+M2': {100: 5.0, 1000: 3.2}}
-
-
-def draws(bench: Bench) -> tuple[int, ...]:
-    """The seeds of the labels."""
-    return DRAWS[: 1 if bench.smoke else None]
-
-
-def counts(bench: Bench) -> tuple[int, ...]:
-    """The numbers of labels."""
-    return LABELS[: 1 if bench.smoke else None]
 
 
 def m1_config() -> ConfigDict:
@@ -58,7 +48,7 @@ def measure_m1(method: Method, dataset: Dataset, state: TrainState) -> Values:
     codes = {split: encode_split(method, dataset, state, split) for split in ('train', 'test')}
     split, test_label = dataset.split('train'), dataset.split('test')['label']
     found = {}
-    for num, probe in itertools.product(LABELS, PROBES):
+    for num, probe in itertools.product(few_labels.LABELS, PROBES):
         if 2 * num <= len(split['label']):
             errors = [_probe(probe, codes, split, num, draw, dataset.spec.num_classes, test_label) for draw in DRAWS]
             found[f'{probe}/{num}'] = np.stack(errors)
@@ -76,50 +66,25 @@ def run_m1(bench: Bench) -> Outcome:
     """Probes with few labels on codes that were learned without any."""
     part = run_part(bench, 'M1', m1_config(), measure_m1, tuple(bench.seeds[:1]))
     figures = [
-        _figure(f'M1, {probe}', num, part.values[f'{probe}/{num}'][0][: len(draws(bench))])
-        for num, probe in itertools.product(counts(bench), PROBES)
+        _figure(f'M1, {probe}', num, part.values[f'{probe}/{num}'][0][: 1 if bench.smoke else None])
+        for num, probe in itertools.product(few_labels.counts(bench), PROBES)
     ]
     return Outcome(figures, {'M1': part})
 
 
 def _figure(system: str, num: int, errors: np.ndarray) -> Figure:
-    """Of test errors, 0 or 1, [draws, n]: draws of labels differ by far more than test images let a draw's error vary."""
-    bound = BOUNDS.get(system, {}).get(num)
-    return Figure(
-        f'{system}, {num:,} labels: test error',
-        over_draws(100 * errors.mean(axis=1)),
-        '%',
-        TARGETS[system].get(num, ''),
-        Tolerance('at most', bound) if bound is not None else None,
-    )
-
-
-def measure(method: Method, dataset: Dataset, state: TrainState) -> Values:
-    """The metrics on the test split."""
-    return metrics(method, dataset, state, ('test',))
+    return few_labels.error_figure(system, num, errors, TARGETS[system].get(num, ''), BOUNDS.get(system, {}).get(num))
 
 
 def _run(bench: Bench, system: str, config: ConfigDict, bound: str) -> Outcome:
-    """One training for each number of labels and each draw of them, with one seed of all else: M1 is trained once for all."""
+    """`config` with each number of labels and each draw of them: M1 is trained once for all."""
+    trained = few_labels.train_draws(bench, system, lambda num: config, DRAWS)
     figures: list[Figure] = []
-    parts: dict[str, Part] = {}
-    for num in counts(bench):
-        trained = [train_draw(bench, system, config, num, draw) for draw in draws(bench)]
-        parts |= {f'{num} labels, draw {draw}': part for draw, part in zip(draws(bench), trained, strict=True)}
-        errors = np.stack([part.values['test_classification_error'][0] for part in trained])
-        figures.append(_figure(system, num, errors))
-        bounds = np.stack([part.values['test_elbo'][0] for part in trained])
+    for num, parts in trained.items():
+        figures.append(_figure(system, num, few_labels.classifier_errors(parts)))
+        bounds = np.stack([part.values['test_elbo'][0] for part in parts.values()])
         figures.append(Figure(f'{system}, {num:,} labels: {bound}', over_examples(bounds), 'nats'))
-    return Outcome(figures, parts)
-
-
-def train_draw(bench: Bench, system: str, config: ConfigDict, num: int, draw: int) -> Part:
-    """`config` with `num` labels, those of this draw, trained and measured."""
-    own = config.copy_and_resolve_references()
-    own.data.num_labelled, own.data.label_seed = num, draw
-    if bench.smoke and 'm1_epochs' in own:
-        own.m1_epochs = 2
-    return run_part(bench, f'{system}, {num} labels, draw {draw}', own, measure, tuple(bench.seeds[:1]))
+    return Outcome(figures, few_labels.named(trained))
 
 
 def run_m2(bench: Bench) -> Outcome:

@@ -17,14 +17,16 @@ from aejax.runs.ending import EVALUATION_SEED
 from aejax.runs.sampling import as_sampled, prior_figures
 from aejax.types import Method, TrainState
 from experiments.configs import adversarial_ae, clustering_aae, gan, semi_supervised_aae
+from experiments.reproductions import few_labels
 from experiments.reproductions.base import Bench, Outcome, Part, Reproduction
-from experiments.reproductions.figures import Figure, Measured, Tolerance, over_draws, over_examples, over_seeds
+from experiments.reproductions.figures import Figure, Measured, Tolerance, over_examples, over_seeds
 from experiments.reproductions.parts import Values, metrics, run_part
 
 SOURCE = 'Makhzani et al. 2016, Adversarial autoencoders, https://arxiv.org/abs/1511.05644'
 NUM_SAMPLES = 10_000
 PARZEN_EPOCHS = {'adversarial autoencoder': 80, 'GAN': 50}
 PRIOR_EPOCHS = 20
+SEMI_SUPERVISED = 'adversarial autoencoder'
 LABELS = {100: ('1.90 ± 0.10 (from memory)', 5.0), 1_000: ('1.60 ± 0.08 (from memory)', 2.2)}
 LABELLED_BATCH = {100: 20, 1_000: 100}
 CLUSTERS = {16: ('9.55 ± 2.05 (from memory)', None), 30: ('4.10 ± 1.13 (from memory)', 6.0)}
@@ -126,34 +128,21 @@ def fit_figures(kind: str, values: Mapping[str, np.ndarray]) -> list[Figure]:
     return figures
 
 
-def semi_supervised_config(num: int, draw: int) -> ConfigDict:
-    """configs/semi_supervised_aae.py:mnist with so many labels, those of this draw."""
+def semi_supervised_config(num: int) -> ConfigDict:
+    """configs/semi_supervised_aae.py:mnist, with as many labelled images a step as suit so many labels."""
     config = semi_supervised_aae.get_config('mnist')
-    config.data.num_labelled, config.data.label_seed, config.data.labelled_batch_size = num, draw, LABELLED_BATCH[num]
+    config.data.labelled_batch_size = LABELLED_BATCH[num]
     return config
 
 
-def measure_error(method: Method, dataset: Dataset, state: TrainState) -> Values:
-    """The metrics on the test split."""
-    return metrics(method, dataset, state, ('test',))
-
-
 def run_semi_supervised(bench: Bench) -> Outcome:
-    """One training for each number of labels and each draw of them, with one seed of all else."""
-    parts: dict[str, Part] = {}
-    figures = []
-    draws, counts = (sequence[: 1 if bench.smoke else None] for sequence in (DRAWS, tuple(LABELS)))
-    for num in counts:
-        published, bound = LABELS[num]
-        trained = [_few_labels(bench, num, draw) for draw in draws]
-        parts |= {f'{num} labels, draw {draw}': part for draw, part in zip(draws, trained, strict=True)}
-        errors = [100 * part.values['test_classification_error'].mean() for part in trained]
-        figures.append(Figure(f'{num:,} labels: test error', over_draws(errors), '%', published, Tolerance('at most', bound)))
-    return Outcome(figures, parts)
-
-
-def _few_labels(bench: Bench, num: int, draw: int) -> Part:
-    return run_part(bench, f'{num} labels, draw {draw}', semi_supervised_config(num, draw), measure_error, tuple(bench.seeds[:1]))
+    """One training for each number of labels and each draw of them."""
+    trained = few_labels.train_draws(bench, SEMI_SUPERVISED, semi_supervised_config, DRAWS)
+    figures = [
+        few_labels.error_figure(SEMI_SUPERVISED, num, few_labels.classifier_errors(parts), *LABELS[num])
+        for num, parts in trained.items()
+    ]
+    return Outcome(figures, few_labels.named(trained))
 
 
 def clustering_config(clusters: int) -> ConfigDict:

@@ -88,7 +88,7 @@ def test_protocols_name_what_was_trained() -> None:
     said = {table.name.split('.')[1]: table.protocol for table in module.TABLES}
     made = module.parzen_configs()['GAN']
     assert f'{made.epochs} epochs. ' in said['parzen']
-    semi = module.semi_supervised_config(100, 0)
+    semi = module.semi_supervised_config(100)
     assert {(section.eps, section.schedule) for section in semi.optimizers.values()} == {(1e-6, 'cosine')}
     rates = {name: section.learning_rate for name, section in semi.optimizers.items()}
     assert rates == {'reconstruction': 1.6e-3, 'classification': 1.6e-3, 'discriminator': 8e-4, 'generator': 8e-4}
