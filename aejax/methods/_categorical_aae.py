@@ -19,7 +19,7 @@ from aejax.models import discriminator
 from aejax.models.discriminator import Critic
 from aejax.priors.shapes import Samples
 from aejax.settings import check_ranges
-from aejax.types import Array, Batch, Context, DataSpec, Key, LossOutput, Mutables, Params, Stage
+from aejax.types import Array, Batch, Context, DataSpec, Key, LossOutput, Mutables, Params, Stage, UserError
 
 CRITICS = ('discriminator', 'category_discriminator')
 """The groups of the discriminators, of the style and of the category; 'category_...' is in front of the second's metrics too."""
@@ -217,9 +217,12 @@ def parts(config: ConfigDict, spec: DataSpec, num_categories: int, prior: Sample
     """The fields of a `CategoricalCore` that a config gives.
 
     Raises:
-        UserError: on a loss, posterior or prior that does not exist or does not fit, or a number out of its range.
+        UserError: on a loss, posterior or prior that does not exist or does not fit, a number out of its range, or a distance of
+            heads that there are not.
     """
     check_ranges(config, {'head_distance': (0.0, math.inf)})
+    if config.head_distance and not config.heads:
+        raise UserError(f'head_distance={config.head_distance} keeps cluster heads apart, and there are none: set heads=True')
     return {
         'networks': networks(config, spec, num_categories),
         'critics': tuple(discriminator.from_config(config[group], group=group) for group in CRITICS),
