@@ -13,6 +13,8 @@ from aejax.priors import shapes
 from experiments.configs.adversarial_ae import adversaries
 from experiments.configs.base import base, check_variant
 
+ADVERSARIES = ('discriminator', 'generator')
+
 
 def two_codes(config: ConfigDict, reconstruction: float = 1e-3, adversarial: float = 1e-3) -> None:
     """The sections of an adversarial autoencoder with a category and a style."""
@@ -28,15 +30,16 @@ def two_codes(config: ConfigDict, reconstruction: float = 1e-3, adversarial: flo
 def mnist(config: ConfigDict) -> None:
     """MNIST with two layers of 1,000 ReLU in each net, as elsewhere in the paper.
 
-    Its own nets for clustering are larger, from memory: two layers of 3,000, a fifth of the input dropped, 1,500 epochs.
+    Its own nets for clustering are larger, from memory: two layers of 3,000, a fifth of the input dropped, 1,500 epochs. In place
+    of so many epochs: eight times the usual rates, falling to nothing.
     """
     config.data.name = 'mnist'
     config.model.hidden = (1000, 1000)
     for section in (config.discriminator, config.category_discriminator):
         section.hidden, section.activation = (1000, 1000), 'relu'
-    config.optimizers.reconstruction.learning_rate = 2e-4
-    config.optimizers.discriminator.learning_rate = config.optimizers.generator.learning_rate = 1e-4
-    config.epochs, config.log_every, config.checkpoint_every = 200, 5.0, 25.0
+    for name, section in config.optimizers.items():
+        section.learning_rate, section.schedule = (8e-4 if name in ADVERSARIES else 1.6e-3), 'cosine'
+    config.epochs, config.log_every, config.checkpoint_every = 30, 1.0, 5.0
 
 
 def get_config(variant: str = '') -> ConfigDict:
@@ -52,6 +55,6 @@ def get_config(variant: str = '') -> ConfigDict:
         config.clusters, config.model.latents, config.posterior = 20, 2, 'deterministic'
         config.heads, config.head_distance = True, 4.0
     if variant == 'mnist':
-        config.model.latents, config.posterior = 5, 'deterministic'
+        config.model.latents, config.posterior, config.model.dropout = 5, 'deterministic', 0.4
         mnist(config)
     return config

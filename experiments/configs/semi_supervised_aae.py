@@ -13,8 +13,6 @@ from aejax import optimizers
 from experiments.configs.base import base, check_variant
 from experiments.configs.clustering_aae import mnist, two_codes
 
-ADVERSARIES = ('discriminator', 'generator')
-
 
 def get_config(variant: str = '') -> ConfigDict:
     """The config of `variant`: '' (digits) or 'mnist'."""
@@ -34,8 +32,5 @@ def get_config(variant: str = '') -> ConfigDict:
         config.model.latents, config.posterior = 10, 'deterministic'
         mnist(config)
         config.input_noise, config.model.dropout = 0.3, 0.2
-        # In place of the source's thousands of epochs: eight times the usual rates, falling to nothing.
-        for name, section in config.optimizers.items():
-            section.learning_rate, section.schedule = (8e-4 if name in ADVERSARIES else 1.6e-3), 'cosine'
-        config.epochs, config.data.labelled_batch_size = 30, 20
+        config.data.labelled_batch_size = 20
     return config

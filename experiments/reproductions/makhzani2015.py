@@ -173,7 +173,6 @@ def run_clustering(bench: Bench) -> Outcome:
 
 
 _RATES = 'Adam at 2e-4 for the reconstruction (b1 0.9) and at 1e-4 for the adversaries (b1 0.5), batches of 100'
-_ADAM = f'{_RATES}, 200 epochs'
 _TWO_CODES = (
     'ReLU, style under N(0, I), category under uniform one-hot vectors, a discriminator of 1000-1000 for each, that of the '
     'category with spectral norms, squared error'
@@ -224,11 +223,13 @@ TABLES = (
         name='makhzani2015.clustering',
         title='clusters found by an adversarial autoencoder',
         source=SOURCE,
-        protocol=f'784-1000-1000-(K + 5) and mirrored, {_TWO_CODES}, {_ADAM}. Each cluster takes the label of its most confident '
-        'validation image. The nets are not those of the source: from memory, two layers of 3,000, a fifth of the input dropped, '
-        '1,500 epochs.',
+        protocol=f'784-1000-1000-(K + 5) and mirrored, {_TWO_CODES}, dropout 0.4 in encoder and decoder, Adam at 1.6e-3 for the '
+        'reconstruction (b1 0.9) and at 8e-4 for the adversaries (b1 0.5), all rates falling to nothing along a cosine over 30 '
+        'epochs, batches of 100. Each cluster takes the label of its most confident validation image. The nets are not those of '
+        'the source: from memory, two layers of 3,000, a fifth of the input dropped, 1,500 epochs.',
         target='test error at most 6 % with 30 clusters',
-        chosen=_UNSEARCHED,
+        chosen='Dropout, noise, latents of the style and rates by the error of the validation split, in pilots of 15 epochs with '
+        '30 clusters and one seed.',
         run=run_clustering,
     ),
 )

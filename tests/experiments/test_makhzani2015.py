@@ -98,3 +98,14 @@ def test_protocols_name_what_was_trained() -> None:
     assert f'cosine over {semi.epochs} epochs' in said['semi_supervised']
     assert f'dropout {semi.model.dropout} in encoder and decoder' in said['semi_supervised']
     assert f'noise of {semi.input_noise} on the input' in said['semi_supervised']
+    clusters = module.clustering_config(30)
+    assert {name: section.learning_rate for name, section in clusters.optimizers.items()} == {
+        'reconstruction': 1.6e-3,
+        'discriminator': 8e-4,
+        'generator': 8e-4,
+    }
+    assert {section.schedule for section in clusters.optimizers.values()} == {'cosine'}
+    assert f'cosine over {clusters.epochs} epochs, batches of {clusters.batch_size}' in said['clustering']
+    assert f'dropout {clusters.model.dropout} in encoder and decoder' in said['clustering']
+    assert f'(K + {clusters.model.latents})' in said['clustering']
+    assert clusters.clusters == 30
