@@ -37,13 +37,24 @@ def _mnist_raw_dir() -> pathlib.Path | None:
     return folder if folder.is_dir() else None
 
 
+MNIST_FILES = _mnist_raw_dir()
+
+
+@pytest.fixture(scope='session', autouse=True)
+def _nothing_of_this_machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """No test finds data that was prepared before, or fetches any: what is not embedded has to be asked for."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv('AEJAX_DATA_DIR', str(tmp_path_factory.mktemp('no_data')))
+        patch.setenv('AEJAX_DOWNLOAD_DIR', str(tmp_path_factory.mktemp('no_files')))
+        yield
+
+
 @pytest.fixture(scope='session')
 def mnist_raw_dir() -> pathlib.Path:
     """The folder of MNIST's four original files; a test that asks for it is skipped where they are not at hand."""
-    folder = _mnist_raw_dir()
-    if folder is None:
+    if MNIST_FILES is None:
         pytest.skip('no MNIST files: set AEJAX_DOWNLOAD_DIR to a folder with the four files of MNIST')
-    return folder
+    return MNIST_FILES
 
 
 @pytest.fixture(scope='session')

@@ -70,6 +70,17 @@ def _log_sums(x: Array, windows: Array, sigmas: Array) -> Array:
     return jax.lax.map(lambda sigma: jax.nn.logsumexp(-distances / (2 * jnp.square(sigma)), axis=1), sigmas)
 
 
+def judge(samples: ArrayLike, validation: ArrayLike, test: ArrayLike, sigmas: ArrayLike) -> tuple[np.ndarray, np.ndarray, int]:
+    """log p(x) of `test` [n] at the width that `validation` likes best, what it scores of each [sigmas], and which that is.
+
+    Arguments and errors are those of `parzen`.
+    """
+    widths = np.asarray(sigmas, np.float64)
+    scores = log_density(np.asarray(validation)[:NUM_VALIDATION], samples, widths).mean(axis=1)
+    best = int(np.argmax(scores))
+    return log_density(test, samples, widths[[best]])[0], scores, best
+
+
 def parzen(samples: ArrayLike, validation: ArrayLike, test: ArrayLike, sigmas: ArrayLike = SIGMAS) -> dict[str, Any]:
     """Mean log-likelihood of `test` under Parzen windows of `samples`, the width chosen on `validation`; nats per example.
 
@@ -88,15 +99,13 @@ def parzen(samples: ArrayLike, validation: ArrayLike, test: ArrayLike, sigmas: A
     Raises:
         UserError: see `log_density`.
     """
-    samples, widths = np.asarray(samples), np.asarray(sigmas, np.float64)
-    held_out = np.asarray(validation)[:NUM_VALIDATION]
-    scores = log_density(held_out, samples, widths).mean(axis=1)
-    best = int(np.argmax(scores))
+    widths = np.asarray(sigmas, np.float64)
+    values, scores, best = judge(samples, validation, test, widths)
     return {
-        'samples': len(samples),
+        'samples': len(np.asarray(samples)),
         'sigma': float(widths[best]),
         'at_edge': best in (0, len(widths) - 1),
-        'num_validation': len(held_out),
+        'num_validation': min(len(np.asarray(validation)), NUM_VALIDATION),
         'grid': [{'sigma': float(width), 'validation': float(score)} for width, score in zip(widths, scores, strict=True)],
-        'log_likelihood': summarise(log_density(test, samples, widths[[best]])[0]),
+        'log_likelihood': summarise(values),
     }

@@ -154,13 +154,13 @@ class CategoricalCore:
         return LossOutput(jnp.asarray(loss), {name: value for name, value in _health(fake, fake).items() if 'd_fake' in name})
 
     def evaluate(self, params: Params, mutables: Mutables, batch: Batch, context: Context) -> Mapping[str, Array]:
-        """Errors of the reconstruction from the mean code; the outputs of both discriminators at draws and at codes."""
+        """Errors of the reconstruction from the mean code; the outputs of both discriminators at draws of prior and code."""
         x, keys = batch['x'], jax.random.split(context.key)
         mean, logits = self.style_and_logits(params, x, None)
         linear = self.networks.decode_linear(params, self.join(params, mean, jax.nn.softmax(logits)))
-        z = self.style_and_logits(params, x, keys[0], train=False)[0]
+        z, drawn = self.style_and_logits(params, x, keys[0], train=False)
         real = self._logits(params, mutables, self._draws(keys[1], len(x)), None)
-        fake = self._logits(params, mutables, (z, jax.nn.softmax(logits)), None)
+        fake = self._logits(params, mutables, (z, jax.nn.softmax(drawn)), None)
         return {**self.networks.errors(x, linear), **_health(real, fake)}
 
     def encode(self, params: Params, mutables: Mutables, x: Array) -> Array:

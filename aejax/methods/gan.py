@@ -4,8 +4,9 @@ The game is over
 
     V = E_x[log D(x)] + E_z[log(1 - D(g(z)))],  z ~ p(z)
 
-which D maximises and g minimises (some notes have it the other way round). Every step is `discriminator_steps` updates of D and
-one of g, which minimises V's second term ('minimax') or -log D(g(z)) ('non_saturating').
+which D maximises and g minimises (some notes have it the other way round). Every step is `discriminator_steps` updates of D, each
+against new samples but on the same images (the source draws new ones), and one of g, which minimises V's second term ('minimax')
+or -log D(g(z)) ('non_saturating').
 
 To keep the two in balance there are one-sided label smoothing, spectral norms of D's kernels, and R1, gamma/2 norm(grad_x a)^2 of
 D's logits a at real x. Nets are perceptrons or convolutional after DCGAN.

@@ -21,10 +21,10 @@ STATISTICS = 'batch_stats'
 class Discriminator(nn.Module):
     """x -> the logit of D(x), and the activations of all hidden layers.
 
-    Convolutions are 3 x 3 of stride 2 without pooling, as in DCGAN (Radford et al. 2016, https://arxiv.org/abs/1511.06434), but
-    without its batch normalisation, which couples the examples of a batch. With `spectral_norm` every kernel is divided by its
-    largest singular value, found by one power iteration a call that starts where the last update left off (Miyato et al. 2018,
-    https://arxiv.org/abs/1802.05957).
+    Convolutions are of stride 2 without pooling, as in DCGAN (Radford et al. 2016, https://arxiv.org/abs/1511.06434), but 3 x 3
+    and without its batch normalisation, which couples the examples of a batch. 'leaky_relu' has JAX's slope of 0.01, where
+    DCGAN has 0.2. With `spectral_norm` every kernel is divided by its largest singular value, found by one power iteration a call
+    that starts where the last update left off (Miyato et al. 2018, https://arxiv.org/abs/1802.05957).
 
     Attributes:
         hidden: widths or channels of the hidden layers.
@@ -69,7 +69,10 @@ class Critic:
     group: str = 'discriminator'
 
     def init(self, key: Key, x: Array) -> tuple[Params, Mutables]:
-        """({group: parameters}, {group: power iterations' vectors} or {}) for inputs shaped as x [B, ...]."""
+        """({group: parameters}, {group: power iterations' vectors} or {}) for inputs shaped as x [B, ...].
+
+        Flax's SpectralNorm divides the kernels that are drawn here by their norm, too, as one power iteration finds it.
+        """
         variables = self.module.init(key, x)
         statistics = {self.group: dict(variables[STATISTICS])} if self.module.spectral_norm else {}
         return {self.group: variables['params']}, statistics

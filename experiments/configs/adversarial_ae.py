@@ -18,8 +18,8 @@ from experiments.configs.base import base, check_variant
 VARIANTS = ('roll', 'classes', 'supervised', 'mnist', 'paper')
 
 
-def adversaries(config: ConfigDict, reconstruction: float = 1e-3, adversarial: float = 1e-3) -> None:
-    """Gives a config the sections that all adversarial autoencoders have, with Adam at these rates."""
+def adversaries(config: ConfigDict) -> None:
+    """Gives a config the sections that all adversarial autoencoders have, with Adam at 1e-3."""
     config.loss = 'squared_error'
     # 'deterministic', 'gaussian', or 'universal': with so many numbers of noise among the encoder's inputs.
     config.posterior, config.noise = 'deterministic', 16
@@ -30,11 +30,11 @@ def adversaries(config: ConfigDict, reconstruction: float = 1e-3, adversarial: f
     config.model.dropout = 0.0
     del config.model.tied, config.model.latent_activation
     config.discriminator = discriminator.default_config((128, 128))
-    adam = optimizers.default_config('adam', adversarial)
+    adam = optimizers.default_config('adam', 1e-3)
     adam.b1 = 0.5
     del config.optimizer
     config.optimizers = {
-        'reconstruction': optimizers.default_config('adam', reconstruction),
+        'reconstruction': optimizers.default_config('adam', 1e-3),
         'discriminator': adam,
         'generator': adam.copy_and_resolve_references(),
     }

@@ -16,9 +16,9 @@ from experiments.configs.base import base, check_variant
 ADVERSARIES = ('discriminator', 'generator')
 
 
-def two_codes(config: ConfigDict, reconstruction: float = 1e-3, adversarial: float = 1e-3) -> None:
+def two_codes(config: ConfigDict) -> None:
     """The sections of an adversarial autoencoder with a category and a style."""
-    adversaries(config, reconstruction, adversarial)
+    adversaries(config)
     config.prior = shapes.default_config()
     config.category_discriminator = discriminator.default_config((128, 128))
     # Without it this discriminator is soon sure, and a few categories take all the images. That of the style is better without.

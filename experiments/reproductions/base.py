@@ -49,6 +49,8 @@ class Bench:
             _, attribute = split_name(copy.data.name)
             copy.data.name = f'digits:{attribute}' if attribute else 'digits'
             copy.epochs, copy.batch_size, copy.finetune.epochs = min(copy.epochs, 2), 100, 2
+            if 'm1_epochs' in copy:
+                copy.m1_epochs = 2
             if copy.data.preprocessing not in IMAGE_PREPROCESSING:
                 copy.data.preprocessing = 'standardise'
         return copy

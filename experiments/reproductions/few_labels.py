@@ -1,6 +1,6 @@
 """Tables of test errors with few labels: one training for each number of labels and each draw of them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 
 import numpy as np
 from ml_collections import ConfigDict
@@ -11,13 +11,6 @@ from experiments.reproductions.base import Bench, Part
 from experiments.reproductions.figures import Figure, Tolerance, over_draws
 from experiments.reproductions.parts import Values, metrics, run_part
 
-LABELS = (100, 1_000)
-
-
-def counts(bench: Bench) -> tuple[int, ...]:
-    """The numbers of labels."""
-    return LABELS[: 1 if bench.smoke else None]
-
 
 def measure(method: Method, dataset: Dataset, state: TrainState) -> Values:
     """The metrics on the test split."""
@@ -25,26 +18,25 @@ def measure(method: Method, dataset: Dataset, state: TrainState) -> Values:
 
 
 def train_draws(
-    bench: Bench, system: str, config: Callable[[int], ConfigDict], draws: Sequence[int]
+    bench: Bench, system: str, config: Callable[[int], ConfigDict], counts: Iterable[int], draws: Iterable[int]
 ) -> dict[int, dict[int, Part]]:
     """Number of labels -> draw -> what was trained with those labels, with one seed of all else, and measured.
 
     Args:
-        bench: see `Bench`; only the first of its seeds counts, and in a smoke test the first draw.
+        bench: see `Bench`; only the first of its seeds counts.
         system: for the lines of progress.
         config: number of labels -> config; which labels they are is set here.
-        draws: seeds of the choice of labels.
+        counts: numbers of labels; a smoke test takes the first.
+        draws: seeds of the choice of labels; a smoke test takes the first.
     """
-    chosen = draws[: 1 if bench.smoke else None]
-    return {num: {draw: train_draw(bench, system, config(num), num, draw) for draw in chosen} for num in counts(bench)}
+    nums, seeds = (tuple(each)[: 1 if bench.smoke else None] for each in (counts, draws))
+    return {num: {draw: train_draw(bench, system, config(num), num, draw) for draw in seeds} for num in nums}
 
 
 def train_draw(bench: Bench, system: str, config: ConfigDict, num: int, draw: int) -> Part:
     """`config` with `num` labels, those of this draw, trained and measured."""
     own = config.copy_and_resolve_references()
     own.data.num_labelled, own.data.label_seed = num, draw
-    if bench.smoke and 'm1_epochs' in own:
-        own.m1_epochs = 2
     return run_part(bench, f'{system}, {num} labels, draw {draw}', own, measure, tuple(bench.seeds[:1]))
 
 

@@ -1,6 +1,5 @@
 """Makhzani et al. 2015: adversarial autoencoders on MNIST, by Parzen windows, with few labels, and as clusters."""
 
-import functools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -8,11 +7,11 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from aejax.data import Dataset
-from aejax.evaluation.clusters import cluster_errors, cluster_labels
-from aejax.evaluation.parzen import NUM_VALIDATION, SIGMAS, log_density
+from aejax.evaluation.parzen import NUM_VALIDATION, SIGMAS, judge
 from aejax.evaluation.samples import draw
 from aejax.evaluation.two_samples import NUM_NULL, NUM_POINTS
-from aejax.runs.codes import encode_split, over_split
+from aejax.runs.clusters import errors_of_clusters
+from aejax.runs.codes import encode_split
 from aejax.runs.ending import EVALUATION_SEED
 from aejax.runs.sampling import as_sampled, prior_figures
 from aejax.types import Method, TrainState
@@ -41,9 +40,7 @@ def measure_parzen(method: Method, dataset: Dataset, state: TrainState) -> Value
     """log p(x) of test images under Parzen windows of 10,000 samples [n]; the width, and what the whole grid scores."""
     samples = draw(method, state, NUM_SAMPLES, EVALUATION_SEED)
     validation, test = (as_sampled(dataset.split(name)['x'], dataset.spec) for name in ('validation', 'test'))
-    scores = log_density(validation[:NUM_VALIDATION], samples, SIGMAS).mean(axis=1)
-    best = int(np.argmax(scores))
-    values = log_density(test, samples, SIGMAS[best : best + 1])[0]
+    values, scores, best = judge(samples, validation, test, SIGMAS)
     return {'parzen': values, 'sigma': np.asarray(SIGMAS[best]), 'grid': scores}
 
 
@@ -73,12 +70,13 @@ def _sigmas(part: Part) -> str:
 
 
 def measure_codes(method: Method, dataset: Dataset, state: TrainState) -> Values:
-    """The metrics on the test split, its codes [n, 2], and how they fit the prior, beside how two samples of the prior do.
+    """The metrics on the test split, its codes [n, 2] and labels [n], how they fit the prior, and how two samples of that do.
 
     Of each statistic of `prior_fit` 'NAME', and over pairs of samples of the prior 'NAME_of_prior_mean' and 'NAME_of_prior_std'.
     """
     fit = prior_figures(method, dataset, state, 'test', EVALUATION_SEED)
-    found = {**metrics(method, dataset, state, ('test',)), 'codes': encode_split(method, dataset, state, 'test')}
+    found = {**metrics(method, dataset, state, ('test',)), 'label': np.asarray(dataset.split('test')['label'])}
+    found['codes'] = encode_split(method, dataset, state, 'test')
     for name in FITS:
         found[name] = np.asarray(fit[name]['value'])
         found |= {f'{name}_of_{key}': np.asarray(fit[name][key]) for key in ('prior_mean', 'prior_std')}
@@ -98,13 +96,11 @@ def run_priors(bench: Bench) -> Outcome:
     import jax
 
     from aejax.priors import shapes
-    from aejax.runs.setup import load_data
     from aejax.visualization import latents
 
     configs = {kind: prior_config(kind) for kind in PRIORS}
     seeds = tuple(bench.seeds[:1])
     parts = {kind: run_part(bench, f'prior {kind}', config, measure_codes, seeds) for kind, config in configs.items()}
-    label = load_data(bench.config(configs['normal']), bench.folders).split('test')['label']
     figures, pictures = [], {}
     for kind, part in parts.items():
         figures.append(
@@ -112,7 +108,7 @@ def run_priors(bench: Bench) -> Outcome:
         )
         figures += fit_figures(kind, part.values)
         drawn = shapes.from_config(configs[kind].prior, 2).sample(jax.random.key(0), 5_000)
-        pictures[f'-{kind}'] = latents.latent_map(part.values['codes'][0], label, under=np.asarray(drawn))
+        pictures[f'-{kind}'] = latents.latent_map(part.values['codes'][0], part.values['label'][0], under=np.asarray(drawn))
     return Outcome(figures, parts, pictures=pictures)
 
 
@@ -137,7 +133,7 @@ def semi_supervised_config(num: int) -> ConfigDict:
 
 def run_semi_supervised(bench: Bench) -> Outcome:
     """One training for each number of labels and each draw of them."""
-    trained = few_labels.train_draws(bench, SEMI_SUPERVISED, semi_supervised_config, DRAWS)
+    trained = few_labels.train_draws(bench, SEMI_SUPERVISED, semi_supervised_config, LABELS, DRAWS)
     figures = [
         few_labels.error_figure(SEMI_SUPERVISED, num, few_labels.classifier_errors(parts), *LABELS[num])
         for num, parts in trained.items()
@@ -154,9 +150,7 @@ def clustering_config(clusters: int) -> ConfigDict:
 
 def measure_clusters(method: Any, dataset: Dataset, state: TrainState) -> Values:
     """cluster_error of the test split, 0 or 1, [n], clusters named by the validation split."""
-    logits = functools.partial(over_split, lambda state, x, key: method.cluster_logits(state.params, state.mutables, x), dataset)
-    labels = cluster_labels(logits(state, 'validation'), dataset.split('validation')['label'])
-    return {'cluster_error': cluster_errors(logits(state, 'test'), dataset.split('test')['label'], labels)}
+    return {'cluster_error': errors_of_clusters(method, dataset, state, 'test')}
 
 
 def run_clustering(bench: Bench) -> Outcome:

@@ -72,7 +72,7 @@ def test_how_codes_fit_a_prior_stands_beside_how_the_prior_fits_itself(monkeypat
     monkeypatch.setattr(module, 'metrics', lambda *arguments: {'test_squared_error': np.ones(300)})
     monkeypatch.setattr(module, 'encode_split', lambda *arguments: np.zeros((300, 2)))
     monkeypatch.setattr('aejax.visualization.latents.latent_map', lambda *arguments, **named: None)
-    stub_training(monkeypatch, lambda name, measure: measure(None, None, None))
+    stub_training(monkeypatch, lambda name, measure: measure(None, digits(), None))
     bench = Bench((0,), smoke=True)
     outcome = module.run_priors(bench)
     rows = {figure.name: figure.measured for figure in outcome.figures}
@@ -84,28 +84,61 @@ def test_how_codes_fit_a_prior_stands_beside_how_the_prior_fits_itself(monkeypat
     assert content(table, outcome, bench)['verdict'] == 'stated', 'nothing of it is judged'
 
 
+def nets(config: Any) -> str:
+    """'784-1000-1000', of the encoder of a config for MNIST."""
+    return '-'.join(map(str, (784, *config.model.hidden)))
+
+
+def adam(config: Any, name: str) -> str:
+    """'at 2e-4 NAME (b1 0.9)', NAME said as protocols do."""
+    section = config.optimizers[name]
+    digits, power = f'{section.learning_rate:.1e}'.split('e')
+    what = 'adversaries' if name == 'generator' else name
+    return f'at {digits.removesuffix(".0")}e{int(power)} for the {what} (b1 {section.b1})'
+
+
 def test_protocols_name_what_was_trained() -> None:
     said = {table.name.split('.')[1]: table.protocol for table in module.TABLES}
-    made = module.parzen_configs()['GAN']
-    assert f'{made.epochs} epochs. ' in said['parzen']
-    semi = module.semi_supervised_config(100)
-    assert {(section.eps, section.schedule) for section in semi.optimizers.values()} == {(1e-6, 'cosine')}
+    plain, gan = (module.parzen_configs()[name] for name in ('adversarial autoencoder', 'GAN'))
+    clusters, semi = module.clustering_config(30), module.semi_supervised_config(100)
+    phrases = {
+        'parzen': [
+            f'{nets(plain)}-{plain.model.latents} and mirrored',
+            f'dropout {plain.model.dropout} in encoder, decoder and discriminator',
+            f'N(0, {plain.prior.scale:g}^2 I)',
+            f'{adam(plain, "reconstruction")} and {adam(plain, "generator")}, batches of {plain.batch_size}',
+            f'{plain.epochs} epochs. The GAN',
+            f'dropout {gan.discriminator.dropout} in D, labels smoothed to {gan.real_label}',
+            f'{gan.epochs} epochs. ',
+        ],
+        'priors': [
+            f'{adam(plain, "reconstruction")} and {adam(plain, "generator")}',
+            f'{module.prior_config("normal").epochs} epochs',
+        ],
+        'clustering': [
+            f'{nets(clusters)}-(K + {clusters.model.latents}) and mirrored',
+            f'dropout {clusters.model.dropout} in encoder and decoder',
+            f'{adam(clusters, "reconstruction")} and {adam(clusters, "generator")}',
+            f'cosine over {clusters.epochs} epochs, batches of {clusters.batch_size}',
+        ],
+        'semi_supervised': [
+            f'{nets(semi)}-(10 + {semi.model.latents}) and mirrored',
+            f'noise of {semi.input_noise} on the input',
+            f'dropout {semi.model.dropout} in encoder and decoder',
+            adam(semi, 'generator'),
+            f'cosine over {semi.epochs} epochs',
+            f'steps of {semi.batch_size} images and {semi.data.labelled_batch_size} or',
+        ],
+    }
+    for name, expected in phrases.items():
+        for phrase in expected:
+            assert phrase in said[name], name
     rates = {name: section.learning_rate for name, section in semi.optimizers.items()}
     assert rates == {'reconstruction': 1.6e-3, 'classification': 1.6e-3, 'discriminator': 8e-4, 'generator': 8e-4}
-    assert (
-        'Adam at 1.6e-3 for reconstruction and classification (b1 0.9) and at 8e-4 for the adversaries' in said['semi_supervised']
-    )
-    assert f'cosine over {semi.epochs} epochs' in said['semi_supervised']
-    assert f'dropout {semi.model.dropout} in encoder and decoder' in said['semi_supervised']
-    assert f'noise of {semi.input_noise} on the input' in said['semi_supervised']
-    clusters = module.clustering_config(30)
-    assert {name: section.learning_rate for name, section in clusters.optimizers.items()} == {
-        'reconstruction': 1.6e-3,
-        'discriminator': 8e-4,
-        'generator': 8e-4,
-    }
-    assert {section.schedule for section in clusters.optimizers.values()} == {'cosine'}
-    assert f'cosine over {clusters.epochs} epochs, batches of {clusters.batch_size}' in said['clustering']
-    assert f'dropout {clusters.model.dropout} in encoder and decoder' in said['clustering']
-    assert f'(K + {clusters.model.latents})' in said['clustering']
-    assert clusters.clusters == 30
+    assert 'Adam at 1.6e-3 for reconstruction and classification (b1 0.9)' in said['semi_supervised']
+    assert {section.eps for section in semi.optimizers.values()} == {1e-6}
+    for config in (clusters, semi):
+        assert {section.schedule for section in config.optimizers.values()} == {'cosine'}
+        assert config.optimizers.discriminator == config.optimizers.generator
+        assert config.category_discriminator.spectral_norm
+        assert not config.discriminator.spectral_norm

@@ -64,6 +64,21 @@ def test_style_and_category_have_a_game_each():
     np.testing.assert_allclose(found.loss, sum(terms), rtol=1e-4)
 
 
+def test_both_codes_are_judged_at_one_draw_of_a_universal_posterior():
+    method = built(posterior='universal')
+
+    def look(key):
+        params, mutables = method.init(key, {})
+        codes = [method.draw_code(params, mutables, jax.random.split(jax.random.key(seed))[0], X) for seed in (1, 2)]
+        return params, codes, [method.evaluate(params, mutables, {'x': X}, context(seed)) for seed in (1, 2)]
+
+    params, codes, found = at_once(look, jax.random.key(0))
+    for code, metrics in zip(codes, found, strict=True):
+        fake = logits_of(params, 'category_discriminator', code[:, : method.num_categories])
+        np.testing.assert_allclose(metrics['category_d_fake'], 1 / (1 + np.exp(-fake)), rtol=1e-4)
+    assert not np.allclose(found[0]['category_d_fake'], found[1]['category_d_fake'], rtol=1e-3)
+
+
 def test_heads_carry_the_style_and_repel_each_other():
     method = built('heads', clusters=5)
 
