@@ -57,4 +57,5 @@ def get_config(variant: str = '') -> ConfigDict:
     if variant == 'mnist':
         config.model.latents, config.posterior, config.model.dropout = 5, 'deterministic', 0.4
         mnist(config)
+        config.epochs = 15
     return config
