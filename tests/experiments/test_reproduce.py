@@ -257,19 +257,7 @@ def read_tolerance(text: str) -> Tolerance | Interval:
     return Tolerance(relation, float(text.removeprefix(relation)))
 
 
-NOT_MEASURED = {
-    'makhzani2015.clustering',
-}
-"""Hours of training that are still to come; a table that is measured leaves this list."""
-MEASURED = [table for table in reproductions.ALL if table.name not in NOT_MEASURED]
-
-
-def test_what_is_not_measured_yet_has_no_result() -> None:
-    without = {table.name for table in reproductions.ALL if results.read(table.name, results.FOLDER) is None}
-    assert without == NOT_MEASURED
-
-
-@pytest.mark.parametrize('table', MEASURED, ids=lambda table: table.name)
+@pytest.mark.parametrize('table', reproductions.ALL, ids=lambda table: table.name)
 def test_committed_results(table: reproductions.Reproduction) -> None:
     result = results.read(table.name, results.FOLDER)
     assert result is not None, f'python -m experiments.reproduce {table.name}'
@@ -313,7 +301,7 @@ class Nothing(dict):
 
 WITHOUT_SEARCH = [
     table
-    for table in MEASURED
+    for table in reproductions.ALL
     if (found := results.read(table.name, results.FOLDER)) is not None and not found['hyperparameters']['search']
 ]
 
