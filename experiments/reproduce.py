@@ -98,11 +98,14 @@ def _bench() -> Iterator['Bench']:
 
 
 def _seeds() -> tuple[int, ...]:
+    from aejax.settings import check_seed
     from aejax.types import UserError
 
-    seeds = tuple(int(word) for word in _SEEDS.value if word.isdigit())
+    seeds = tuple(int(word) for word in _SEEDS.value if word.isdecimal())
     if not seeds or len(set(seeds)) < len(_SEEDS.value):
         raise UserError(f'--seeds={",".join(_SEEDS.value)}: give whole numbers from 0 on, each once, with commas between them')
+    for seed in seeds:
+        check_seed(seed, '--seeds')
     return seeds
 
 

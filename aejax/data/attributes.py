@@ -112,7 +112,7 @@ def make_measure(attribute: str, train: Mapping[str, np.ndarray]) -> Callable[[n
     from sklearn.neighbors import KNeighborsRegressor
 
     rows = np.linspace(0, len(train['x']) - 1, min(NUM_REMEMBERED, len(train['x']))).round().astype(int)
-    known = KNeighborsRegressor(5).fit(_flat(train['x'][rows]), np.asarray(ANGLES)[train['attribute'][rows]])
+    known = KNeighborsRegressor(min(5, len(rows))).fit(_flat(train['x'][rows]), np.asarray(ANGLES)[train['attribute'][rows]])
     return lambda x: known.predict(_flat(x))
 
 

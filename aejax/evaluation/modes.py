@@ -33,7 +33,7 @@ NUM_PAIRED, NUM_PAIRED_WITHIN = 1_000, 200
 
 
 def classifier(x: ArrayLike, label: ArrayLike, num: int = NUM_TRAINING) -> Any:
-    """Three nearest neighbours (scikit-learn) among `num` examples from all over x [n, ...] with classes [n].
+    """Three nearest neighbours (scikit-learn), or all there are, among `num` examples of x [n, ...] with classes [n].
 
     It needs no training, and tells MNIST's digits apart to about 5 % and the 8 x 8 ones to about 2 %, which is enough to count.
     """
@@ -41,7 +41,7 @@ def classifier(x: ArrayLike, label: ArrayLike, num: int = NUM_TRAINING) -> Any:
 
     flat, label = _flat(x), np.asarray(label)
     rows = spread(len(flat), num)
-    return KNeighborsClassifier(3).fit(flat[rows], label[rows])
+    return KNeighborsClassifier(min(3, len(rows))).fit(flat[rows], label[rows])
 
 
 def class_shares(label: ArrayLike, num_classes: int) -> np.ndarray:

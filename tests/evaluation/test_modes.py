@@ -103,3 +103,8 @@ def test_entropy_and_distance():
     assert entropy(shares) == pytest.approx(scipy_entropy(shares))
     assert mean_distance(np.asarray([[0.0, 0.0], [3.0, 4.0]])) == 5.0
     assert mean_distance(np.asarray([[0.0], [1.0], [8.0]]), num=2) == 8.0, 'of the first and the last'
+
+
+def test_two_examples_are_neighbours_enough():
+    two = scaled('train')[:2]
+    assert modes.classifier(two, np.asarray([3, 8])).predict(two.reshape(2, -1)).shape == (2,)

@@ -358,3 +358,4 @@ def test_command_line_lists_and_refuses(commands: Commands, tmp_path: pathlib.Pa
     unknown = "error: there is no reproduction 'kingma2013.bond', did you mean kingma2013.bound? --list shows them all"
     assert commands.refused('kingma2013.bond', '--smoke', module=module) == unknown
     assert '--seeds=0,x' in commands.refused('--seeds=0,x', 'hinton2006', '--smoke', module=module)
+    assert '--seeds=4294967296 must' in commands.refused('--seeds=0,4294967296', 'hinton2006', '--smoke', module=module)
