@@ -136,6 +136,7 @@ def test_samples_come_near_real_digits(digits_gan):
         ({'discriminator_steps': 0}, 'discriminator_steps=0 must be at least 1'),
         ({'prior.kind': 'mixture'}, 'set model.latents=2, not 16'),
         ({'discriminator.kind': 'tree'}, "choose 'mlp' or 'conv'"),
+        ({'model.encoder': 'convolutional'}, "model.encoder is 'convolutional'; choose 'mlp' or 'conv'"),
     ],
 )
 def test_configs_that_cannot_be(changes, message):
