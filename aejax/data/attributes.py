@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from aejax.data.dataset import SPLITS, Dataset, Split, make_dataset
+from aejax.spread import spread
 from aejax.types import UserError
 
 ATTRIBUTES = ('thickness', 'rotation')
@@ -111,7 +112,7 @@ def make_measure(attribute: str, train: Mapping[str, np.ndarray]) -> Callable[[n
         return thickness
     from sklearn.neighbors import KNeighborsRegressor
 
-    rows = np.linspace(0, len(train['x']) - 1, min(NUM_REMEMBERED, len(train['x']))).round().astype(int)
+    rows = spread(len(train['x']), NUM_REMEMBERED)
     known = KNeighborsRegressor(min(5, len(rows))).fit(_flat(train['x'][rows]), np.asarray(ANGLES)[train['attribute'][rows]])
     return lambda x: known.predict(_flat(x))
 

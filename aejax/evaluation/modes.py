@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from aejax.evaluation.spread import spread
+from aejax.spread import spread
 
 NUM_TRAINING = 10_000
 """Training examples that the classifier remembers."""

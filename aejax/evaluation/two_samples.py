@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from aejax.evaluation.spread import spread
+from aejax.spread import spread
 from aejax.types import UserError
 
 WIDTHS = (0.25, 0.5, 1.0, 2.0, 4.0)

@@ -39,21 +39,8 @@ def make_mlp(config: ConfigDict, features: Sequence[int], output_activation: str
     return MLP(tuple(features), config.activation, output_activation, initial_scale=config.get('initial_scale', 1.0))
 
 
-def check_kind(config: ConfigDict, spec: DataSpec) -> None:
-    """Raises UserError on an unknown kind of net, or convolutions over data that are not images."""
-    if config.encoder not in ('mlp', 'conv'):
-        raise UserError(f"model.encoder is {config.encoder!r}; choose 'mlp' or 'conv'")
-    if config.encoder == 'conv' and not spec.is_image:
-        raise UserError(f"model.encoder='conv' needs images [height, width, channels]; {spec.name} has shape {spec.shape}")
-
-
 def make_encoder(config: ConfigDict, features: int, spec: DataSpec) -> nn.Module:
-    """The encoder that `config` describes, with `features` outputs.
-
-    Raises:
-        UserError: on an unknown kind, or convolutions over data that are not images.
-    """
-    check_kind(config, spec)
+    """The encoder that `config`, which `check_config` let pass, describes, with `features` outputs."""
     output_activation = config.get('latent_activation', 'identity')
     if config.encoder == 'mlp':
         return make_mlp(config, (*config.hidden, features), output_activation)
@@ -61,8 +48,7 @@ def make_encoder(config: ConfigDict, features: int, spec: DataSpec) -> nn.Module
 
 
 def make_decoder(config: ConfigDict, spec: DataSpec) -> nn.Module:
-    """The mirror of `make_encoder`'s network, linear at the output (means or logits); raises as that does."""
-    check_kind(config, spec)
+    """The mirror of `make_encoder`'s network, linear at the output (means or logits)."""
     if config.encoder == 'conv':
         return ConvDecoder(config.hidden, spec.shape, config.activation)
     return make_mlp(config, (*reversed(config.hidden), math.prod(spec.shape)))
@@ -142,6 +128,10 @@ class Autoencoder:
 
 def check_config(config: ConfigDict, spec: DataSpec) -> None:
     """Raises UserError where a `model` section names what does not exist or does not fit the data."""
+    if config.encoder not in ('mlp', 'conv'):
+        raise UserError(f"model.encoder is {config.encoder!r}; choose 'mlp' or 'conv'")
+    if config.encoder == 'conv' and not spec.is_image:
+        raise UserError(f"model.encoder='conv' needs images [height, width, channels]; {spec.name} has shape {spec.shape}")
     if config.output not in ('identity', 'sigmoid'):
         raise UserError(f"model.output is {config.output!r}; choose 'identity' or 'sigmoid'")
     if config.output == 'sigmoid' and not spec.is_unit_interval:

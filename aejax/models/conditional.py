@@ -89,11 +89,11 @@ def from_config(config: ConfigDict, spec: DataSpec, num_outputs: int) -> Conditi
     Raises:
         UserError: on data without classes, convolutions, or what `check_config` refuses.
     """
+    if config.encoder != 'mlp':
+        raise UserError("a model that is told the class is a perceptron: set model.encoder='mlp'")
     check_config(config, spec)
     if not spec.num_classes:
         raise UserError(f'a model that is told the class needs labels, and {spec.name} has none')
-    if config.encoder != 'mlp':
-        raise UserError("a model that is told the class is a perceptron: set model.encoder='mlp'")
     encoder = make_mlp(config, (*config.hidden, 2 * config.latents))
     decoder = make_mlp(config, (*reversed(config.hidden), num_outputs))
     return ConditionalAutoencoder(encoder, decoder, math.prod(spec.shape), config.latents, spec.num_classes)

@@ -127,9 +127,9 @@ def from_config(config: ConfigDict, spec: DataSpec) -> Hierarchical:
     Raises:
         UserError: on an encoder, activation, width or output that does not exist or does not fit the data.
     """
-    check_config(config, spec)
     if config.encoder != 'mlp':
         raise UserError(f"model.encoder is {config.encoder!r}; two stochastic layers are built with 'mlp' only")
+    check_config(config, spec)
     lower, upper, latents = tuple(config.hidden), tuple(config.upper_hidden), (config.latents, config.upper_latents)
     check_widths(f'model.upper_latents={latents[1]} and model.upper_hidden={upper}', (latents[1], *upper))
     return Hierarchical(

@@ -13,8 +13,8 @@ from aejax.evaluation.activations import activation_statistics
 from aejax.evaluation.active_units import active_units
 from aejax.evaluation.importance_sampling import proposal
 from aejax.evaluation.jacobian import CHUNK, frobenius_norms
-from aejax.evaluation.spread import spread
 from aejax.evaluation.summary import summarise
+from aejax.spread import spread
 from aejax.types import Array, Key, Method, Mutables, Params, TrainState
 
 BATCH_SIZE = 500

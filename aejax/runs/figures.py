@@ -10,9 +10,9 @@ import numpy as np
 from aejax import preprocessing
 from aejax.data import Dataset
 from aejax.evaluation import distances, jacobian
-from aejax.evaluation.spread import spread
 from aejax.runs.codes import draw_codes
 from aejax.runs.sampling import progressions
+from aejax.spread import spread
 from aejax.types import Array, Method, TrainState, UserError
 from aejax.visualization import curves, images, latents
 from aejax.visualization.style import save

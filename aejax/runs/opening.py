@@ -83,7 +83,7 @@ def resume(run: Run, command: Sequence[str]) -> TrainState | None:
     if lost := [end for end in run.interval_ends() if end <= step and end not in there]:
         run.warn(f'{METRICS} lacks {len(lost)} of its intervals up to step {lost[-1]}, which --overwrite alone brings back')
     best = due_steps(run.finished).get('best')
-    if best is not None and best <= step and best not in run.checkpoints.steps():
+    if best is not None and best <= step and best != run.checkpoints.best_step():
         run.warn(
             f'the best checkpoint, of step {best}, is lost: the best of those left takes its place, or --overwrite trains it'
         )

@@ -13,10 +13,10 @@ from aejax.evaluation.modes import classifier, mode_figures
 from aejax.evaluation.parzen import parzen
 from aejax.evaluation.progressions import progression_figures
 from aejax.evaluation.samples import draw
-from aejax.evaluation.spread import spread
 from aejax.evaluation.two_samples import NUM_POINTS, prior_fit
 from aejax.runs.codes import draw_codes
 from aejax.runs.console import table
+from aejax.spread import spread
 from aejax.types import DataSpec, Method, TrainState, UserError
 from aejax.visualization.verdict import verdict
 

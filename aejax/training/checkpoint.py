@@ -70,6 +70,13 @@ def damage(directory: pathlib.Path, step: int) -> str:
     return ''
 
 
+def state_is_whole(directory: pathlib.Path, step: int) -> bool:
+    """Whether the bytes of the checkpoint of `step` are known to be those that were saved, whatever became of its metrics."""
+    digests = (read_digests(directory).get(str(step), {}), file_digests(directory / str(step)))
+    known, found = ({name: digest for name, digest in each.items() if not name.startswith('metrics/')} for each in digests)
+    return bool(known) and known == found
+
+
 def check_room(directory: pathlib.Path, fields: Mapping[str, Any]) -> None:
     """Raises OSError where the disk has no room for `fields` and a little more: found early, nothing is left half-written."""
     needed = sum(leaf.nbytes for leaf in jax.tree.leaves(fields)) + 2**20
@@ -123,7 +130,9 @@ class Checkpoints:
         self.metric, self.mode = selection
         folders = [self.directory / str(step) for step in stored_steps(self.directory)]
         self._read_only = read_only
-        self._dropped = [self._drop(folder) for folder in folders if self._metrics_are_damaged(folder)]
+        for folder in folders:
+            if self._metrics_are_damaged(folder):
+                self._drop_metrics(folder)
         best = keep.BestN(
             get_metric_fn=lambda metrics: metrics[self.metric],
             reverse=self.mode == 'min',
@@ -159,12 +168,10 @@ class Checkpoints:
         except (ValueError, TypeError):
             return True
 
-    def _drop(self, folder: pathlib.Path) -> str:
-        message = f'checkpoint {folder} is damaged: its metrics cannot be read'
+    def _drop_metrics(self, folder: pathlib.Path) -> None:
         if self._read_only:
-            raise UserError(f'{message}; the command that trained it removes it and goes on from the one before')
-        shutil.rmtree(folder)
-        return message
+            raise UserError(f'checkpoint {folder} is damaged: its metrics cannot be read; the command that trained it mends that')
+        (folder / 'metrics' / 'metrics').unlink()
 
     def save(self, state: TrainState, metrics: Mapping[str, float] | None) -> None:
         """Stores `state` under its step; `metrics`, of the validation split, decide which checkpoint is the best.
@@ -235,13 +242,12 @@ class Checkpoints:
     def restore_last(self, template_at: Callable[[int], TrainState], warn: Warn) -> TrainState | None:
         """The newest checkpoint that can be read, None if there is none at all; damaged ones are reported and removed.
 
-        `template_at(step)` gives the template for a state stored at that step. Where none can be read, all of them stay.
+        One whose metrics alone are damaged gives way like any other, so that training reaches it, whole, again; where there is no
+        other, it does. `template_at(step)` gives the template for a state stored at that step. Where none can be read, all stay.
 
         Raises:
             UserError: if there are checkpoints, but none can be read.
         """
-        for message in self._dropped:
-            warn(f'{message}; falling back to the one before')
         steps, damaged, state = self.steps(), [], None
         while steps and state is None:
             step = steps.pop()
@@ -250,7 +256,14 @@ class Checkpoints:
             except UserError as error:
                 warn(f'{error}; falling back to the one before')
                 damaged.append(step)
-        if state is None and (damaged or self._dropped):
+        if whole := [step for step in damaged if state is None and state_is_whole(self.directory, step)]:
+            self._forget_metrics(whole[0])
+            warn(
+                f'no checkpoint before it can be read: {self.directory / str(whole[0])}, damaged in its metrics alone, has to do'
+            )
+            state = self.restore(whole[0], template_at(whole[0]))
+            damaged.remove(whole[0])
+        if state is None and damaged:
             raise UserError(f'no checkpoint in {self.directory} can be read; start again with --overwrite')
         for step in steps:
             if wrong := damage(self.directory, step):
@@ -259,6 +272,13 @@ class Checkpoints:
         for step in damaged:
             self._remove(step)
         return state
+
+    def _forget_metrics(self, step: int) -> None:
+        """Makes the checkpoint of `step` one that was saved without metrics: there to go on from, and never the best."""
+        shutil.rmtree(self.directory / str(step) / 'metrics', ignore_errors=True)
+        digests = {**read_digests(self.directory), str(step): file_digests(self.directory / str(step))}
+        write_json(self.directory / DIGESTS, digests)
+        self._manager.reload()
 
     def _remove(self, step: int) -> None:
         shutil.rmtree(self.directory / str(step), ignore_errors=True)

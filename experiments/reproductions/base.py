@@ -2,8 +2,8 @@
 
 import dataclasses
 import pathlib
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from ml_collections import ConfigDict
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure as Picture
 
 CACHE = pathlib.Path('runs') / 'reproduce'
+T = TypeVar('T')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,6 +41,10 @@ class Bench:
     ensemble: bool = False
     say: Callable[[str], None] = print
     git: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+    def first(self, each: Iterable[T]) -> tuple[T, ...]:
+        """All of `each`; of a smoke test the first alone."""
+        return tuple(each)[: 1 if self.smoke else None]
 
     def config(self, config: ConfigDict) -> ConfigDict:
         """A copy of `config`, cut down for a smoke test."""

@@ -29,8 +29,10 @@ def train_draws(
         counts: numbers of labels; a smoke test takes the first.
         draws: seeds of the choice of labels; a smoke test takes the first.
     """
-    nums, seeds = (tuple(each)[: 1 if bench.smoke else None] for each in (counts, draws))
-    return {num: {draw: train_draw(bench, system, config(num), num, draw) for draw in seeds} for num in nums}
+    return {
+        num: {draw: train_draw(bench, system, config(num), num, draw) for draw in bench.first(draws)}
+        for num in bench.first(counts)
+    }
 
 
 def train_draw(bench: Bench, system: str, config: ConfigDict, num: int, draw: int) -> Part:

@@ -85,7 +85,7 @@ def run_sizes(bench: Bench) -> Outcome:
     """Bounds after training with more and more images, and how far that of the training images lies above."""
     from aejax.visualization.curves import measured_curve
 
-    sizes = tuple(SIZES)[: 1 if bench.smoke else None]
+    sizes = bench.first(SIZES)
     parts = {num: run_part(bench, f'VAE, {num:,} images', size_config(num), measure_size) for num in sizes}
     bounds = {split: [over_examples(part.values[f'{split}_elbo']) for part in parts.values()] for split in ('train', 'test')}
     figures = [

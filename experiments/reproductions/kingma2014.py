@@ -67,8 +67,8 @@ def run_m1(bench: Bench) -> Outcome:
     """Probes with few labels on codes that were learned without any."""
     part = run_part(bench, 'M1', m1_config(), measure_m1, tuple(bench.seeds[:1]))
     figures = [
-        _figure(f'M1, {probe}', num, part.values[f'{probe}/{num}'][0][: 1 if bench.smoke else None])
-        for num, probe in itertools.product(LABELS[: 1 if bench.smoke else None], PROBES)
+        _figure(f'M1, {probe}', num, np.stack(bench.first(part.values[f'{probe}/{num}'][0])))
+        for num, probe in itertools.product(bench.first(LABELS), PROBES)
     ]
     return Outcome(figures, {'M1': part})
 

@@ -22,7 +22,7 @@ def run(bench: Bench) -> Outcome:
     """Both after each number of epochs, each a training of its own."""
     from aejax.visualization.curves import measured_curve
 
-    counts = EPOCHS[: 1 if bench.smoke else None]
+    counts = bench.first(EPOCHS)
     parts = {(model, num): run_part(bench, f'{model}, {num} epochs', config(model, num)) for model in MODELS for num in counts}
     bounds = {key: over_examples(part.values['test_elbo']) for key, part in parts.items()}
     figures = [_gap(parts, num) for num in counts]

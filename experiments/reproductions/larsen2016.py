@@ -9,11 +9,11 @@ from ml_collections import ConfigDict
 from aejax.data import Dataset
 from aejax.evaluation.modes import classifier
 from aejax.evaluation.samples import draw
-from aejax.evaluation.spread import spread
 from aejax.evaluation.two_samples import classifier_accuracy
 from aejax.runs.codes import over_split
 from aejax.runs.ending import EVALUATION_SEED
 from aejax.runs.sampling import as_sampled
+from aejax.spread import spread
 from aejax.types import TrainState
 from experiments.configs import vae, vae_gan
 from experiments.reproductions.base import Bench, Outcome, Part, Reproduction

@@ -1,6 +1,6 @@
 """Makhzani et al. 2015: adversarial autoencoders on MNIST, by Parzen windows, with few labels, and as clusters."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -155,7 +155,7 @@ def measure_clusters(method: Any, dataset: Dataset, state: TrainState) -> Values
 
 def run_clustering(bench: Bench) -> Outcome:
     """Both numbers of clusters, with every seed."""
-    counts: Sequence[int] = tuple(CLUSTERS)[: 1 if bench.smoke else None]
+    counts = bench.first(CLUSTERS)
     parts = {str(num): run_part(bench, f'{num} clusters', clustering_config(num), measure_clusters) for num in counts}
     figures = []
     for num in counts:

@@ -137,7 +137,7 @@ def machine_errors(dataset: Dataset, machines: Sequence[tuple[float, float]]) ->
 def run(problem: Problem, bench: Bench) -> Outcome:
     """The machine, then the three ways to begin."""
     dataset = load_data(bench.config(config(problem.data, 0.0, RATES[0])), bench.folders)
-    errors, search = machine_errors(dataset, MACHINES[: 1 if bench.smoke else None])
+    errors, search = machine_errors(dataset, bench.first(MACHINES))
     of_machine = over_examples(errors[None]).scaled(100)
     figures = [Figure('SVM, RBF kernel: test error', of_machine, '%', problem.published['SVM'])]
     parts = {}

@@ -11,9 +11,9 @@ from aejax.data import Dataset
 from aejax.data.attributes import ANGLES, make_measure, split_name, turned
 from aejax.evaluation.modes import classifier
 from aejax.evaluation.progressions import progression_figures
-from aejax.evaluation.spread import spread
 from aejax.runs.sampling import NUM_PROGRESSIONS, as_sampled, progressions
 from aejax.runs.setup import load_data
+from aejax.spread import spread
 from aejax.types import TrainState
 from experiments.configs import conditional_aae
 from experiments.reproductions.base import Bench, Outcome, Part, Reproduction

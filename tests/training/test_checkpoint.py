@@ -205,6 +205,24 @@ def test_a_damaged_checkpoint_gives_way_to_the_one_before(copied, kind, which):
     again.close()
 
 
+@pytest.mark.parametrize('kind', DAMAGE)
+def test_metrics_alone_lose_no_state(copied, kind):
+    for step in (20, 30):
+        flip(files_of(copied / str(step) / 'state')[-1])
+    DAMAGE[kind](copied / '40' / 'metrics' / 'metrics')
+    checkpoints = Checkpoints(copied, ('error', 'min'))
+    state, warnings = restore_last(checkpoints)
+    assert_equal_bytes(to_host(state), to_host(make_state(40)))
+    assert warnings[-1].endswith('40, damaged in its metrics alone, has to do')
+    assert (checkpoints.steps(), checkpoints.best_step(), checkpoints.metrics(40)) == ([40], None, {})
+    checkpoints.save(make_state(50), {'error': 0.5})
+    checkpoints.close()
+    again = Checkpoints(copied, ('error', 'min'))
+    assert restore_last(again)[1] == []
+    assert (again.steps(), again.best_step()) == ([40, 50], 50)
+    again.close()
+
+
 def test_damage_without_digests_is_found_by_reading(copied):
     (copied / 'digests.json').write_text('{')
     for path in files_of(copied / '40' / 'state'):
@@ -277,7 +295,7 @@ def test_reading_changes_nothing(copied):
 
 def test_reading_a_run_with_damaged_metrics_is_an_error_of_one_line(copied):
     truncate(copied / '40' / 'metrics' / 'metrics')
-    with pytest.raises(UserError, match=r'40 is damaged: its metrics cannot be read; the command that trained it'):
+    with pytest.raises(UserError, match=r'40 is damaged: its metrics cannot be read; the command that trained it mends that'):
         Checkpoints(copied, ('error', 'min'), read_only=True)
     assert (copied / '40').exists()
 

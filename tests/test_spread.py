@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from aejax.evaluation.spread import spread
+from aejax.spread import spread
 
 
 def test_rows_are_from_the_first_to_the_last():
