@@ -78,6 +78,12 @@ def missing_classes(shares: ArrayLike, data_shares: ArrayLike, num: int) -> list
     return [int(index) for index in np.flatnonzero((seen < MISSING_SHARE * of) & improbable)]
 
 
+def rare_classes(data_shares: ArrayLike, num: int) -> list[int]:
+    """The classes, of shares [C] in the data, that `num` examples of the data may lack by chance: (1 - share)^num >= CHANCE."""
+    of = np.asarray(data_shares, np.float64)
+    return [int(index) for index in np.flatnonzero((of > 0) & ((1 - of) ** num >= CHANCE))]
+
+
 def within_class_diversity(x: ArrayLike, found: ArrayLike, data: ArrayLike, label: ArrayLike) -> float:
     """Mean over classes c of the mean distance between two samples of class c over that between two examples of class c.
 
@@ -113,11 +119,11 @@ def mode_figures(
     Returns:
         'samples' and 'not_finite', how many there are and how many have a value that is no number. Where none has: 'diversity'
         (mean distance between two samples over that between two test examples) and with classes 'shares' [num_classes],
-        'data_shares' of the test split, 'entropy' and 'data_entropy' (nats), 'missing' (see `missing_classes`),
-        'within_class_diversity', and 'classifier_error' (share of test examples that the classifier gets wrong; the shares are
-        as good as it). 'collapsed': whether classes are missing, samples are 'alike' (the diversity is below LEAST_DIVERSITY), or
-        'alike_within_classes' (that within classes is below LEAST_WITHIN_CLASSES); None, no verdict, of fewer than LEAST_SAMPLES
-        and where some are not finite.
+        'data_shares' of the test split, 'entropy' and 'data_entropy' (nats), 'missing' and 'rare' (see `missing_classes` and
+        `rare_classes`), 'within_class_diversity', and 'classifier_error' (share of test examples that the classifier gets wrong;
+        the shares are as good as it). 'collapsed': whether classes are missing, samples are 'alike' (the diversity is below
+        LEAST_DIVERSITY), or 'alike_within_classes' (that within classes is below LEAST_WITHIN_CLASSES); None, no verdict, of
+        fewer than LEAST_SAMPLES, where some are not finite, and where nothing is amiss but some classes are 'rare'.
     """
     drawn = np.asarray(samples)
     finite = np.isfinite(_flat(drawn)).all(axis=1)
@@ -131,7 +137,8 @@ def mode_figures(
         return {**found, 'collapsed': None}
     found['alike'] = found['diversity'] < LEAST_DIVERSITY
     found['alike_within_classes'] = found.get('within_class_diversity', 1.0) < LEAST_WITHIN_CLASSES
-    return {**found, 'collapsed': bool(found.get('missing')) or found['alike'] or found['alike_within_classes']}
+    collapsed = bool(found.get('missing')) or found['alike'] or found['alike_within_classes']
+    return {**found, 'collapsed': None if found.get('rare') and not collapsed else collapsed}
 
 
 def _class_figures(
@@ -146,6 +153,7 @@ def _class_figures(
         'entropy': entropy(shares),
         'data_entropy': entropy(data),
         'missing': missing_classes(shares, data, len(drawn)),
+        'rare': rare_classes(data, len(drawn)),
         'within_class_diversity': within_class_diversity(drawn, label, test['x'], test['label']),
         'classifier_error': float(np.mean(known.predict(_flat(test['x'])) != test['label'])),
     }

@@ -6,7 +6,15 @@ from scipy.stats import binom
 from scipy.stats import entropy as scipy_entropy
 
 from aejax.evaluation import modes
-from aejax.evaluation.modes import class_shares, entropy, mean_distance, missing_classes, mode_figures, within_class_diversity
+from aejax.evaluation.modes import (
+    class_shares,
+    entropy,
+    mean_distance,
+    missing_classes,
+    mode_figures,
+    rare_classes,
+    within_class_diversity,
+)
 from tests.support import digits, scaled
 
 
@@ -38,7 +46,7 @@ def test_classes_that_never_come_are_named():
 
 
 def test_few_samples_of_data_are_never_called_a_collapse(monkeypatch):
-    """Of 20 digits two or three classes are missing by chance; below fifty nothing is said, and above what is said is right."""
+    """Of 20 digits two or three classes are missing by chance; nothing is said of so few that chance explains a missing class."""
     known = modes.classifier(scaled('train'), digits().split('train')['label'])
     monkeypatch.setattr(modes, 'classifier', lambda *train: known)
     random, x, test = (
@@ -46,7 +54,7 @@ def test_few_samples_of_data_are_never_called_a_collapse(monkeypatch):
         scaled('validation'),
         {name: values[::3] for name, values in split('test').items()},
     )
-    for num, verdict in ((10, None), (20, None), (49, None), (50, False), (80, False)):
+    for num, verdict in ((10, None), (20, None), (49, None), (65, None), (150, False)):
         drawn = [x[random.permutation(len(x))[:num]] for _ in range(3)]
         assert {mode_figures(one, split('train'), test, 10)['collapsed'] for one in drawn} == {verdict}, num
 
@@ -62,6 +70,16 @@ def test_a_class_is_missing_where_chance_does_not_explain_it():
     assert (missing(1, 66), missing(1, 200)) == ([], [0])
     assert binom.cdf(70, 1000, 0.1) < 1e-3
     assert missing(70, 1000) == [], 'rare, but drawn'
+
+
+def test_a_class_is_too_rare_where_examples_of_the_data_may_lack_it():
+    assert (rare_classes([0.1, 0.9], 65), rare_classes([0.1, 0.9], 66)) == ([0], [])
+    assert rare_classes([0.0, 0.5, 0.5], 9) == [1, 2], 'what the data never have is not missed'
+
+
+def test_few_samples_that_are_all_alike_are_a_collapse_all_the_same():
+    found = figures(np.repeat(scaled('test')[:1], 60, axis=0))
+    assert (len(found['rare']), found['missing'], found['collapsed']) == (10, [], True)
 
 
 @pytest.mark.parametrize('kind', ['one image', 'mean', 'one image with noise'])

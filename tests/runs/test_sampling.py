@@ -97,7 +97,19 @@ def test_a_collapse_is_said_in_the_report(run, tmp_path):
         ({'samples': 1000, 'not_finite': 12, 'collapsed': None}, 'warn', '12 of 1,000 samples are not finite'),
         ({'samples': 20, 'not_finite': 0, 'diversity': 0.1, 'collapsed': None}, 'none', '20 samples are too few'),
         ({'samples': 100, 'collapsed': True, 'diversity': 0.1}, 'warn', 'collapsed: the samples differ far less than data do.'),
-        ({'samples': 100, 'collapsed': False, 'diversity': 1.0}, 'good', 'The samples differ about as much as data do.'),
+        ({'samples': 60, 'collapsed': None, 'alike': False, 'rare': [3]}, 'none', 'too few to say whether class 3 is missing.'),
+        ({'samples': 60, 'collapsed': None, 'alike': False, 'rare': [3, 4]}, 'none', 'whether classes 3, 4 are missing.'),
+        (
+            {'samples': 100, 'collapsed': False, 'diversity': 0.5},
+            'good',
+            'between two samples is 0.50 times that between two of the',
+        ),
+        (
+            {'samples': 100, 'collapsed': False, 'missing': [], 'diversity': 1.0, 'within_class_diversity': 0.31},
+            'good',
+            'No class is missing. The distance between two samples is 1.0 times that between two of the data, '
+            'and 0.31 times within a class.',
+        ),
         ({}, 'good', ''),
     ],
 )
