@@ -21,6 +21,7 @@ from aejax.runs.folder import CHECKPOINTS, FIGURES, METRICS, REPORT, SUMMARY
 from aejax.runs.likelihood import likelihood_figures, likelihood_table, num_importance_samples
 from aejax.runs.run import Run
 from aejax.runs.sampling import final_samples, sample_tables
+from aejax.training.checkpoint import file_digests
 from aejax.training.loop import NonFiniteError
 from aejax.types import Method, TrainState
 
@@ -56,10 +57,12 @@ def final_likelihood(
 def finish(run: Run, state: TrainState) -> dict[str, Any]:
     """Test figures, pictures, summary and report, or of a run that had finished those that are missing; returns the summary."""
     state, holds = _tested(run, state), bool(run.finished) and CHECKPOINTS not in run.gaps
-    if not holds or FIGURES in run.gaps:
+    if redraws := not holds or FIGURES in run.gaps:
         run.console.say('evaluating on the test split and drawing figures')
         write_figures(run.folder / FIGURES, run.method, run.dataset, state, run.rows, run.warn)
     summary = dict(run.finished) if holds else _summary(run, state)
+    if redraws:
+        summary['figures'] = file_digests(run.folder / FIGURES)
     conclude(run, summary)
     return summary
 

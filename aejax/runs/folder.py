@@ -20,6 +20,8 @@ CONFIG, PROVENANCE, SUMMARY, METRICS = 'config.json', 'provenance.json', 'summar
 CHECKPOINTS, FIGURES, TENSORBOARD, SAMPLES, REPORT = 'checkpoints', 'figures', 'tensorboard', 'samples', 'report.html'
 LOCK = '.lock'
 FOLDERS, FILES = (CHECKPOINTS, FIGURES, TENSORBOARD, SAMPLES), (CONFIG, PROVENANCE, SUMMARY, METRICS, REPORT, LOCK)
+EVALUATIONS = 'evaluation-*.json'
+WAY_BACK = f'copy the {CONFIG} that the command in {PROVENANCE} writes to another --workdir, or start again with --overwrite'
 
 
 def plain(config: ConfigDict) -> dict[str, Any]:
@@ -46,11 +48,12 @@ def read_config(folder: pathlib.Path) -> dict[str, Any]:
     try:
         value = json.loads(path.read_text(encoding='utf-8'))
     except (FileNotFoundError, NotADirectoryError):
+        check_config_is_there(folder)
         raise UserError(f"{folder} is no run's folder: it has no {CONFIG}; train first") from None
     except (OSError, ValueError) as error:
-        raise UserError(f'{path} cannot be read ({error}); mend it, or start again with --overwrite') from None
+        raise UserError(f'{path} cannot be read ({error}); {WAY_BACK}') from None
     if not isinstance(value, dict):
-        raise UserError(f'{path} holds no config; mend it, or start again with --overwrite')
+        raise UserError(f'{path} holds no config; {WAY_BACK}')
     return value
 
 
@@ -98,15 +101,29 @@ def check_no_foreign_files(folder: pathlib.Path) -> None:
     """Raises UserError where `folder` holds files, but no run's; writes nothing."""
     if folder.exists() and not folder.is_dir():
         raise UserError(f'{folder} is a file, not a folder; choose another --workdir')
-    if folder.is_dir() and not (folder / CONFIG).exists():
+    if folder.is_dir() and not (folder / CONFIG).exists() and not lost_its_config(folder):
         foreign = sorted(path.name for path in folder.iterdir() if path.name != LOCK and not is_leftover(path))
         if foreign:
             raise UserError(f'{folder} is not empty and holds no run (there is {foreign[0]!r}); choose another --workdir')
 
 
+def lost_its_config(folder: pathlib.Path) -> bool:
+    """Whether a run lies in `folder` that lacks its config alone: all that is there is a run's, and its provenance among it."""
+    if not (folder / PROVENANCE).exists() or (folder / CONFIG).exists():
+        return False
+    known = (*FOLDERS, *FILES, EVALUATIONS)
+    return all(is_leftover(path) or any(path.match(name) for name in known) for path in folder.iterdir())
+
+
+def check_config_is_there(folder: pathlib.Path) -> None:
+    """Raises UserError where a run lies in `folder` and its config is gone."""
+    if lost_its_config(folder):
+        raise UserError(f'{folder} holds a run that lost its {CONFIG}; {WAY_BACK}')
+
+
 def is_leftover(path: pathlib.Path) -> bool:
     """Whether `path` is the temporary file of a writer that was killed, see `aejax.files.replacing`."""
-    written = (CONFIG, PROVENANCE, SUMMARY, METRICS, REPORT, 'evaluation-*.json')
+    written = (CONFIG, PROVENANCE, SUMMARY, METRICS, REPORT, EVALUATIONS)
     return any(path.match(f'.{name}.part') for name in written)
 
 
@@ -116,7 +133,7 @@ def check_kinds(folder: pathlib.Path) -> None:
     for path in (*(folder / name for name in FOLDERS), *(checkpoints / str(step) for step in stored_steps(checkpoints))):
         if os.path.lexists(path) and not path.is_dir():
             raise UserError(f'{path} is a file, and a run has a folder there; move it away, or choose another --workdir')
-    for path in (*(folder / name for name in FILES), checkpoints / DIGESTS, *folder.glob('evaluation-*.json')):
+    for path in (*(folder / name for name in FILES), checkpoints / DIGESTS, *folder.glob(EVALUATIONS)):
         if path.is_dir():
             raise UserError(f'{path} is a folder, and a run has a file there; move it away, or choose another --workdir')
 
@@ -135,7 +152,7 @@ def clear(folder: pathlib.Path) -> None:
             shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
         if not place.is_symlink():
             place.rmdir()
-    for path in (*(folder / name for name in (PROVENANCE, SUMMARY, METRICS, REPORT)), *folder.glob('evaluation-*.json')):
+    for path in (*(folder / name for name in (PROVENANCE, SUMMARY, METRICS, REPORT)), *folder.glob(EVALUATIONS)):
         path.unlink(missing_ok=True)
     (folder / CONFIG).unlink(missing_ok=True)
 
@@ -162,6 +179,8 @@ def check_free(folder: pathlib.Path, config: Mapping[str, Any], overwrite: bool)
         UserError: if it holds a run with another config, naming what differs, or files that are no run's.
     """
     check_no_foreign_files(folder)
+    if not overwrite:
+        check_config_is_there(folder)
     if overwrite or not (folder / CONFIG).exists() or not has_begun(folder):
         return
     if changed := differences(read_config(folder), config):

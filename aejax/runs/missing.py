@@ -8,19 +8,18 @@ from typing import Any
 from aejax.rows import read_rows
 from aejax.runs.folder import CHECKPOINTS, FIGURES, METRICS, PROVENANCE, REPORT, read_object
 from aejax.runs.loading import due_steps, spec_of
-from aejax.training.checkpoint import DIGESTS, damage, read_digests, stored_steps
+from aejax.training.checkpoint import DIGESTS, damage, file_digests, read_digests, stored_steps
 from aejax.types import UserError
 
 
 def missing(folder: pathlib.Path, summary: Mapping[str, Any]) -> dict[str, str]:
     """What a finished run's folder lacks: {part: a phrase} for CHECKPOINTS, PROVENANCE, METRICS, FIGURES, REPORT."""
-    pictures = list((folder / FIGURES).glob('*.png'))
     phrases = {
         CHECKPOINTS: _checkpoint(folder / CHECKPOINTS, summary),
         PROVENANCE: '' if is_readable(read_object(folder / PROVENANCE)) else f'{PROVENANCE} is gone or damaged',
         METRICS: _rows(read_rows(folder / METRICS), summary['steps']),
-        FIGURES: '' if pictures and all(path.stat().st_size for path in pictures) else f'{FIGURES} are gone',
-        REPORT: '' if (folder / REPORT).is_file() and (folder / REPORT).stat().st_size else f'{REPORT} is gone',
+        FIGURES: _figures(folder / FIGURES, summary.get('figures')),
+        REPORT: _report(folder / REPORT),
     }
     return {name: phrase for name, phrase in phrases.items() if phrase}
 
@@ -41,6 +40,22 @@ def _checkpoint(directory: pathlib.Path, summary: Mapping[str, Any]) -> str:
         if str(step) not in known:
             return f'the digests of checkpoint {directory / str(step)} are not in {DIGESTS}'
     return ''
+
+
+def _figures(directory: pathlib.Path, drawn: Any) -> str:
+    """What is wrong with the pictures, of whose bytes the summary tells the digests."""
+    found = file_digests(directory)
+    if not isinstance(drawn, dict):  # a summary from before it told them
+        return '' if found else f'{FIGURES} are gone'
+    lost = [name for name, digest in drawn.items() if found.get(name) != digest]
+    return f'{FIGURES}/{lost[0]} is gone or damaged' if lost else ''
+
+
+def _report(path: pathlib.Path) -> str:
+    """What is wrong with the page; a cut one lacks its end."""
+    if not path.is_file():
+        return f'{REPORT} is gone'
+    return '' if path.read_bytes().rstrip().endswith(b'</html>') else f'{REPORT} is damaged'
 
 
 def whole_steps(rows: Sequence[Mapping[str, Any]]) -> set[int]:

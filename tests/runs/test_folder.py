@@ -49,6 +49,27 @@ def test_many_differences_are_counted(tmp_path):
         folders.check_free(begun(tmp_path), dict.fromkeys('abc', 0) | {'epochs': 3, 'method': 'ae', 'x': 1}, overwrite=False)
 
 
+def test_a_run_that_lost_its_config_is_told_a_way_back(tmp_path):
+    folder = begun(tmp_path)
+    write_json(folder / 'provenance.json', {})
+    (folder / 'config.json').unlink()
+    for look in (lambda: folders.check_free(folder, CONFIG, overwrite=False), lambda: folders.read_config(folder)):
+        with pytest.raises(UserError, match=r'lost its config.json; copy .* --overwrite'):
+            look()
+    folders.check_free(folder, CONFIG, overwrite=True)
+    folders.claim(folder, CONFIG, overwrite=True)
+    assert [path.name for path in folder.iterdir()] == ['config.json']
+
+
+def test_a_file_that_is_no_runs_is_never_overwritten(tmp_path):
+    folder = begun(tmp_path)
+    write_json(folder / 'provenance.json', {})
+    (folder / 'config.json').unlink()
+    (folder / 'thesis.tex').write_text('')
+    with pytest.raises(UserError, match=r'holds no run \(there is '):
+        folders.check_free(folder, CONFIG, overwrite=True)
+
+
 def test_a_run_that_has_not_begun_blocks_nothing(tmp_path):
     write_json(tmp_path / 'config.json', CONFIG)
     (tmp_path / 'checkpoints' / '12.orbax-checkpoint-tmp').mkdir(parents=True)

@@ -1,5 +1,7 @@
 """A run that had finished and of which something is gone or damaged: it is told in a line, and that alone is made again."""
 
+import os
+import pathlib
 import shutil
 
 import pytest
@@ -116,10 +118,21 @@ def test_the_provenance(whole, finished, content):
     assert 'nothing to do' in again(finished).lines[-1]
 
 
-@pytest.mark.parametrize(('name', 'word'), [('figures', 'figures are gone'), ('report.html', 'report.html is gone')])
-def test_figures_and_report(whole, finished, name, word):
-    path = finished / name
-    shutil.rmtree(path) if path.is_dir() else path.unlink()
+def cut(path):
+    os.truncate(path, path.stat().st_size // 2)
+
+
+@pytest.mark.parametrize(
+    ('name', 'damage', 'word'),
+    [
+        ('figures', shutil.rmtree, 'figures/nothing.png is gone or damaged'),
+        ('figures/nothing.png', cut, 'figures/nothing.png is gone or damaged'),
+        ('report.html', pathlib.Path.unlink, 'report.html is gone'),
+        ('report.html', cut, 'report.html is damaged'),
+    ],
+)
+def test_figures_and_report(whole, finished, name, damage, word):
+    damage(finished / name)
     (warning,) = again(finished).warnings
     assert f'had finished, but {word}: what is missing is made again' in warning
     before, after = contents(whole), contents(finished)
