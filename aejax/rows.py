@@ -22,7 +22,7 @@ def read_rows(path: str | os.PathLike[str]) -> list[dict[str, Any]]:
     """The rows of a metrics.jsonl, [] where there is none; a last line that a killed run left half-written is skipped.
 
     Raises:
-        UserError: another line is no row, that is no JSON object with a step.
+        UserError: another line is no row: no JSON object with a whole step, words for stage and split, and else numbers or null.
     """
     path = pathlib.Path(path)
     lines = path.read_text(encoding='utf-8', errors='replace').splitlines() if path.exists() else []
@@ -39,4 +39,8 @@ def _row(line: str) -> dict[str, Any] | None:
         row = json.loads(line)
     except ValueError:
         return None
-    return row if isinstance(row, dict) and 'step' in row else None
+    return row if isinstance(row, dict) and type(row.get('step')) is int and all(map(_fits, row, row.values())) else None
+
+
+def _fits(name: str, value: Any) -> bool:
+    return isinstance(value, str if name in ('stage', 'split') else int | float | None)

@@ -69,7 +69,7 @@ def stream_sizes(labelled_batch_size: int, batch_size: int, num_labelled: int) -
     Raises:
         UserError: on a size that no batch has, or one without labels.
     """
-    if not 0 <= labelled_batch_size <= batch_size:
+    if labelled_batch_size and not 0 < labelled_batch_size <= batch_size:
         raise UserError(
             f'data.labelled_batch_size={labelled_batch_size} must lie between 0 (a whole batch) and batch_size={batch_size}'
         )

@@ -171,7 +171,10 @@ class Model:
     def _batch(self, x: Any) -> Any:
         if not np.size(x) or np.shape(x)[1:] != self.spec.shape:
             raise UserError(f'this model takes [n, {", ".join(map(str, self.spec.shape))}], not {list(np.shape(x))}')
-        if np.asarray(x).dtype == np.uint8:
+        kind = np.asarray(x).dtype
+        if kind.kind in 'iu' and kind != np.uint8 and np.max(x) > 1:
+            raise UserError(f'pixels are uint8, and what was prepared is floats: these are {kind}')
+        if kind == np.uint8:
             if not self.spec.is_unit_interval:
                 raise UserError(f'this model was trained on {self.spec.preprocessing!r} data: give floats that were prepared so')
             return jax.numpy.asarray(x, jax.numpy.float32) / 255.0
@@ -180,6 +183,8 @@ class Model:
 
 def _below(count: int, values: Any, name: str) -> Any:
     """The whole numbers below `count` that `values` [n] holds; what they are called is for the message."""
+    if not count:
+        raise UserError(f'the data that this model was trained on have no {name}')
     values = np.asarray(values)
     whole = values.ndim == 1 and values.size and values.dtype.kind in 'iu'
     if not whole or np.any((values < 0) | (values >= count)):

@@ -136,7 +136,8 @@ def check_memory(method: Method, source: Source, spec: DataSpec) -> None:
     if size > (there := machine_memory()):
         path, largest = max(jax.tree.leaves_with_path({**state.params, **state.mutables}), key=lambda leaf: leaf[1].size)
         name = jax.tree_util.keystr(path, simple=True, separator='/')
-        setting = 'num_chains' if name.endswith('chain') else 'model.hidden or model.latents'
+        settings = {'chain': 'num_chains', 'discriminator': 'discriminator.hidden'}
+        setting = next((settings[word] for word in settings if word in name), 'model.hidden or model.latents')
         raise UserError(
             f'training needs {size / 2**30:,.0f} GiB, the largest array is {name} {list(largest.shape)}, and this machine has '
             f'{there / 2**30:,.0f} GiB: make {setting} smaller'

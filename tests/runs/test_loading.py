@@ -1,5 +1,7 @@
 """A model in hand: what it can do with classes, and what it says of classes that are none."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -56,6 +58,9 @@ def test_a_model_that_is_told_the_level_of_an_attribute():
     assert not np.allclose(thin, thick)
     with pytest.raises(UserError, match='levels are whole numbers from 0 to 4'):
         model.attribute_decode(codes, [0, 5, 1])
+    plain = Model(method, state, config, dataclasses.replace(dataset.spec, num_levels=0), 0)
+    with pytest.raises(UserError, match='the data that this model was trained on have no levels'):
+        plain.attribute_decode(codes, [0, 0, 0])
 
 
 @pytest.mark.parametrize('label', [[0.0, 1.0], [0, 10], [-1, 0], 3, np.zeros(0, int)])

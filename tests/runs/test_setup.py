@@ -5,7 +5,7 @@ import pytest
 
 from aejax.runs import setup
 from aejax.types import UserError
-from experiments.configs import cae, m2, rbm
+from experiments.configs import adversarial_ae, cae, m2, rbm
 from tests.support import digits
 
 
@@ -40,6 +40,22 @@ def test_persistent_chains_are_counted_and_named(gibibytes):
     config.num_chains = 10**9
     gibibytes(16)
     with pytest.raises(UserError, match=r'largest array is chain \[1000000000, 64\], .*: make num_chains smaller'):
+        setup.build(config, digits())
+
+
+def test_a_large_discriminator_is_named(gibibytes):
+    config = adversarial_ae.get_config()
+    config.discriminator.hidden = (100_000, 100_000)
+    gibibytes(16)
+    with pytest.raises(UserError, match=r'largest array is discriminator/.*: make discriminator.hidden smaller'):
+        setup.build(config, digits())
+
+
+def test_a_batch_of_no_size_is_called_that():
+    config = m2.get_config()
+    config.batch_size = -5
+    setup.check(config)
+    with pytest.raises(UserError, match=r'^batch_size=-5'):
         setup.build(config, digits())
 
 

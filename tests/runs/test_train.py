@@ -57,6 +57,9 @@ def test_a_model_from_its_folder(runs, kind, latents):
     scaled = x / np.float32(255) if x.dtype == np.uint8 else x
     # Bytes are scaled as in training: the same picture gives the same code.
     np.testing.assert_allclose(model.encode(scaled), codes, rtol=1e-5, atol=1e-6)
+    if kind != 'linear_ae':
+        with pytest.raises(UserError, match='pixels are uint8, and what was prepared is floats: these are int64'):
+            model.encode(x.astype(np.int64))
     state = model.state
     np.testing.assert_allclose(codes, model.method.encode(state.params, state.mutables, scaled), rtol=1e-4, atol=1e-5)
     if kind == 'vae':
