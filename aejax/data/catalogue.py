@@ -49,18 +49,16 @@ def load(
     if not name:
         raise UserError(f'the data set has no name: data.name must be one of {", ".join(NAMES)} or tfds:NAME')
     check_seed(seed, 'the seed of the data')
-    base, attribute = (name, '') if num_train else split_name(name)
-    if num_train or attribute:
-        whole = load(
-            base,
-            preprocessing=preprocessing,
-            seed=seed,
-            data_dir=data_dir,
-            download_dir=download_dir,
-            patch_size=patch_size,
-        )
-        return with_training_examples(whole, num_train, seed) if num_train else with_attribute(whole, attribute)
-    folder = _folder(data_dir, 'AEJAX_DATA_DIR') or _folder(None, 'TFDS_DATA_DIR') or Path('~/tensorflow_datasets').expanduser()
+    prepared = _folder(data_dir, 'AEJAX_DATA_DIR') or _folder(None, 'TFDS_DATA_DIR') or Path('~/tensorflow_datasets').expanduser()
+    base, attribute = split_name(name)
+    dataset = _load(base, preprocessing, seed, prepared, _folder(download_dir, 'AEJAX_DOWNLOAD_DIR'), patch_size)
+    if attribute:
+        dataset = with_attribute(dataset, attribute)
+    return with_training_examples(dataset, num_train, seed) if num_train else dataset
+
+
+def _load(name: str, preprocessing: str | None, seed: int, prepared: Path, raw: Path | None, patch_size: int) -> Dataset:
+    """All of the data set of this name, from what lies in the folder `prepared`, or is made there of the files in `raw`."""
     if name == 'digits':
         return load_digits(preprocessing, seed)
     if name == 'patches':
@@ -68,13 +66,13 @@ def load(
     if name in MANIFOLDS:
         return load_manifold(name, preprocessing, seed)
     if name in IDX_CONFIGS:
-        return load_idx(name, preprocessing, seed, folder, _folder(download_dir, 'AEJAX_DOWNLOAD_DIR'))
+        return load_idx(name, preprocessing, seed, prepared, raw)
     if name in MNIST_VARIANTS:
-        return load_mnist_variant(name, preprocessing, seed, folder, _folder(download_dir, 'AEJAX_DOWNLOAD_DIR'))
+        return load_mnist_variant(name, preprocessing, seed, prepared, raw)
     if name.startswith('tfds:'):
         from aejax.data.tfds_images import load_tfds
 
-        return load_tfds(name, preprocessing, seed, folder)
+        return load_tfds(name, preprocessing, seed, prepared)
     nearest = difflib.get_close_matches(name, NAMES, n=1, cutoff=0)
     raise UserError(
         f'unknown data set {name!r}, did you mean {nearest[0]!r}? There are {", ".join(NAMES)} and tfds:NAME, '
