@@ -23,6 +23,8 @@ from aejax.types import Array, Batch, Context, DataSpec, Key, LossOutput, Mutabl
 
 CRITICS = ('discriminator', 'category_discriminator')
 """The groups of the discriminators, of the style and of the category; 'category_...' is in front of the second's metrics too."""
+MAX_HEADS = 10_000
+"""Their pairs, which a step holds, take half a gigabyte."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -115,10 +117,10 @@ class CategoricalCore:
         z, logits = self.style_and_logits(params, x, code_key)
         linear = self.networks.decode_linear(params, self.join(params, z, jax.nn.softmax(logits)), key)
         error = self.networks.errors(x, linear)[self.loss_name]
-        loss = jnp.mean(error)
-        if self.heads:
-            loss = loss + head_repulsion(params['heads']['kernel'], self.head_distance)
-        return LossOutput(loss, {self.loss_name: error})
+        if not self.heads:
+            return LossOutput(jnp.mean(error), {self.loss_name: error})
+        repulsion = head_repulsion(params['heads']['kernel'], self.head_distance)
+        return LossOutput(jnp.mean(error) + repulsion, {self.loss_name: error, 'head_repulsion': repulsion})
 
     def _draws(self, key: Key, num: int) -> tuple[Array, Array]:
         """num draws of both priors: z [num, d], and one-hot categories [num, K]."""
@@ -218,11 +220,13 @@ def parts(config: ConfigDict, spec: DataSpec, num_categories: int, prior: Sample
 
     Raises:
         UserError: on a loss, posterior or prior that does not exist or does not fit, a number out of its range, or a distance of
-            heads that there are not.
+            heads that there are not, or more heads than have pairs in memory.
     """
     check_ranges(config, {'head_distance': (0.0, math.inf)})
     if config.head_distance and not config.heads:
         raise UserError(f'head_distance={config.head_distance} keeps cluster heads apart, and there are none: set heads=True')
+    if config.heads and num_categories > MAX_HEADS:
+        raise UserError(f'clusters={num_categories}: heads=True looks at all pairs, and takes up to {MAX_HEADS:,} clusters')
     return {
         'networks': networks(config, spec, num_categories),
         'critics': tuple(discriminator.from_config(config[group], group=group) for group in CRITICS),

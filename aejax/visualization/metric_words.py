@@ -118,6 +118,9 @@ METRICS = {
     'classification_nll': Meaning(
         'Classification log-loss', '−log p(y|x) of the true label y', 'nats per {one}', 'lower'
     ),
+    'head_repulsion': Meaning(
+        'Repulsion of the cluster heads', 'sum over pairs of heads of what they lack to the distance asked for', 'code units'
+    ),
     'd_reconstruction': Meaning('Discriminator on reconstructions', 'D of reconstructions', '%', is_share=True),
     'code_d_real': Meaning('Code discriminator on the prior', 'D of draws from the prior; near 50 % at best', '%', is_share=True),
     'code_d_fake': Meaning('Code discriminator on codes', 'D of the codes of {one}s', '%', is_share=True),

@@ -129,6 +129,7 @@ def test_clusters_are_of_digits_of_a_kind(digits_clusters):
     [
         ({'clusters': 1}, 'clusters=1 must be at least 2'),
         ({'head_distance': -1.0}, 'head_distance=-1.0 must be at least 0'),
+        ({'heads': True, 'clusters': 20_000}, 'heads=True looks at all pairs, and takes up to 10,000 clusters'),
         ({'head_distance': 2.0}, 'head_distance=2.0 keeps cluster heads apart, and there are none'),
         ({'category_discriminator.dropout': 2.0}, 'category_discriminator.dropout=2.0'),
     ],
