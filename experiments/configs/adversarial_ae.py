@@ -5,6 +5,7 @@ python -m experiments.run --config=configs/adversarial_ae.py:roll         digits
 python -m experiments.run --config=configs/adversarial_ae.py:classes      digits, every class on its own Gaussian
 python -m experiments.run --config=configs/adversarial_ae.py:supervised   digits, class to the decoder: analogies
 python -m experiments.run --config=configs/adversarial_ae.py:mnist        two layers of 1,200, 8 latents, N(0, 5^2 I), dropout
+python -m experiments.run --config=configs/adversarial_ae.py:plane        MNIST, 2-D code over a swiss roll
 python -m experiments.run --config=configs/adversarial_ae.py:paper        two layers of 1,000, SGD in the paper's spirit
 """
 
@@ -15,7 +16,7 @@ from aejax.models import autoencoder, discriminator
 from aejax.priors import shapes
 from experiments.configs.base import base, check_variant
 
-VARIANTS = ('roll', 'classes', 'supervised', 'mnist', 'paper')
+VARIANTS = ('roll', 'classes', 'supervised', 'mnist', 'plane', 'paper')
 
 
 def adversaries(config: ConfigDict) -> None:
@@ -40,6 +41,12 @@ def adversaries(config: ConfigDict) -> None:
     }
 
 
+def scheduled(config: ConfigDict, schedule: str) -> None:
+    """Gives the optimisers of all phases this schedule."""
+    for section in config.optimizers.values():
+        section.schedule = schedule
+
+
 def paper_schedule(config: ConfigDict) -> None:
     """SGD in the spirit of the paper's appendix; rates fall to a tenth at epoch 50 and to a hundredth at epoch 1,000.
 
@@ -55,7 +62,7 @@ def paper_schedule(config: ConfigDict) -> None:
 
 
 def get_config(variant: str = '') -> ConfigDict:
-    """The config of `variant`: '' (digits), 'roll', 'classes', 'supervised', 'mnist' or 'paper'."""
+    """The config of `variant`: '' (digits), 'roll', 'classes', 'supervised', 'mnist', 'plane' or 'paper'."""
     check_variant(variant, *VARIANTS)
     config = base('adversarial_ae')
     config.evaluation.samples = 1_000
@@ -63,6 +70,8 @@ def get_config(variant: str = '') -> ConfigDict:
     # Who is told the class: 'none', 'discriminator' or 'decoder'.
     config.labels = 'none'
     config.prior = shapes.default_config('mixture', 4.0)
+    # At constant rates the codes of one seed in two come to rest beside the prior.
+    scheduled(config, 'cosine')
     config.epochs = 200
     if variant == 'roll':
         config.prior.kind = 'swiss_roll'
@@ -78,7 +87,13 @@ def get_config(variant: str = '') -> ConfigDict:
         config.prior = shapes.default_config('normal', 5.0)
         config.optimizers.reconstruction.learning_rate = 2e-4
         config.optimizers.discriminator.learning_rate = config.optimizers.generator.learning_rate = 1e-4
+        scheduled(config, 'constant')
         config.epochs, config.log_every, config.checkpoint_every = 200, 5.0, 25.0
+    if variant == 'plane':
+        # As on the digits, unlike 'mnist': one rate for all phases, and no dropout, which D would see and nobody after training.
+        config.data.name, config.prior.kind = 'mnist', 'swiss_roll'
+        config.model.hidden = config.discriminator.hidden = (1200, 1200)
+        config.epochs, config.log_every, config.checkpoint_every = 20, 2.0, 5.0
     if variant == 'paper':
         config.model.hidden = config.discriminator.hidden = (1000, 1000)
         config.model.dropout = config.discriminator.dropout = 0.0
