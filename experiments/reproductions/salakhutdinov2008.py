@@ -137,11 +137,11 @@ TABLES = (
         name='salakhutdinov2008.cd25',
         title='RBM of 500 hidden units, CD-25',
         source=SOURCE,
-        protocol='784-500 binary units, CD-25, the centred gradient, gradient descent at 0.05 with momentum 0.5 and cosine decay, '
-        f'40 epochs, batches of 100. {_AIS.format(draws=_CHAINS)}',
+        protocol='784-500 binary units, CD-25, the centred gradient, gradient descent at 0.05 with momentum 0.5 and cosine '
+        f'decay, 40 epochs, batches of 100. {_AIS.format(draws=_CHAINS)}',
         target='log Z by forward and by reverse AIS within 2 nats of each other',
-        chosen='The gradient, by the log-likelihood of validation images and by the gap between the directions, in pilots of 8 to '
-        '20 epochs with one seed. The epochs were set by the time they take.',
+        chosen='The gradient, by the log-likelihood of validation images and by the gap between the directions, in pilots of 8 '
+        'to 20 epochs with one seed. The epochs were set by the time they take.',
         run=run_cd25,
         num_samples=NUM_CHAINS,
     ),
