@@ -93,7 +93,7 @@ def get_config(variant: str = '') -> ConfigDict:
         # As on the digits, unlike 'mnist': one rate for all phases, and no dropout, which D would see and nobody after training.
         config.data.name, config.prior.kind = 'mnist', 'swiss_roll'
         config.model.hidden = config.discriminator.hidden = (1200, 1200)
-        config.epochs, config.log_every, config.checkpoint_every = 20, 2.0, 5.0
+        config.epochs, config.log_every, config.checkpoint_every = 6, 1.0, 2.0
     if variant == 'paper':
         config.model.hidden = config.discriminator.hidden = (1000, 1000)
         config.model.dropout = config.discriminator.dropout = 0.0
