@@ -46,7 +46,7 @@ def _figures(directory: pathlib.Path, drawn: Any) -> str:
     """What is wrong with the pictures, of whose bytes the summary tells the digests."""
     found = file_digests(directory)
     if not isinstance(drawn, dict):  # a summary from before it told them
-        return '' if found else f'{FIGURES} are gone'
+        return '' if found and all(path.stat().st_size for path in directory.glob('*.png')) else f'{FIGURES} are gone'
     lost = [name for name, digest in drawn.items() if found.get(name) != digest]
     return f'{FIGURES}/{lost[0]} is gone or damaged' if lost else ''
 

@@ -70,11 +70,11 @@ def damage(directory: pathlib.Path, step: int) -> str:
     return ''
 
 
-def state_is_whole(directory: pathlib.Path, step: int) -> bool:
-    """Whether the bytes of the checkpoint of `step` are known to be those that were saved, whatever became of its metrics."""
-    digests = (read_digests(directory).get(str(step), {}), file_digests(directory / str(step)))
-    known, found = ({name: digest for name, digest in each.items() if not name.startswith('metrics/')} for each in digests)
-    return bool(known) and known == found
+def metrics_alone_are_damaged(directory: pathlib.Path, step: int) -> bool:
+    """Whether the bytes of the checkpoint of `step` differ from those that were saved, but only those of its metrics."""
+    known, found = read_digests(directory).get(str(step), {}), file_digests(directory / str(step))
+    differing = {name for name, _ in known.items() ^ found.items()}
+    return bool(known and differing) and all(name.startswith('metrics/') for name in differing)
 
 
 def check_room(directory: pathlib.Path, fields: Mapping[str, Any]) -> None:
@@ -256,7 +256,7 @@ class Checkpoints:
             except UserError as error:
                 warn(f'{error}; falling back to the one before')
                 damaged.append(step)
-        if whole := [step for step in damaged if state is None and state_is_whole(self.directory, step)]:
+        if whole := [step for step in damaged if state is None and metrics_alone_are_damaged(self.directory, step)]:
             self._forget_metrics(whole[0])
             warn(
                 f'no checkpoint before it can be read: {self.directory / str(whole[0])}, damaged in its metrics alone, has to do'

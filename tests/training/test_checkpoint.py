@@ -223,6 +223,16 @@ def test_metrics_alone_lose_no_state(copied, kind):
     again.close()
 
 
+def test_a_config_that_does_not_fit_costs_no_metrics(copied):
+    before, checkpoints = file_digests(copied), Checkpoints(copied, ('error', 'min'))
+    misfit = make_state(0)
+    misfit = misfit.replace(params={'other': jnp.zeros(7)})
+    with pytest.raises(UserError, match='can be read'):
+        checkpoints.restore_last(lambda step: misfit, lambda text: None)
+    checkpoints.close()
+    assert file_digests(copied) == before
+
+
 def test_damage_without_digests_is_found_by_reading(copied):
     (copied / 'digests.json').write_text('{')
     for path in files_of(copied / '40' / 'state'):
