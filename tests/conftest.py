@@ -23,11 +23,20 @@ def pytest_collection_finish() -> None:
     gc.set_threshold(5_000, 20, 20)
 
 
+@pytest.fixture(scope='session')
+def programs(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
+    """The folder of compiled programs, one for all workers and the commands that they start."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if 'PYTEST_XDIST_WORKER' in os.environ else base) / 'programs'
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
 @pytest.fixture(scope='session', autouse=True)
-def _programs_are_kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+def _programs_are_kept(programs: pathlib.Path) -> Iterator[None]:
     from tests.support import compilation_cache_in
 
-    with compilation_cache_in(str(tmp_path_factory.mktemp('programs')), optimised=False):
+    with compilation_cache_in(str(programs), optimised=False):
         yield
 
 

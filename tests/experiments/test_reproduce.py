@@ -1,6 +1,7 @@
 import dataclasses
 import json
 import pathlib
+import re
 import sys
 from typing import Any
 
@@ -334,6 +335,16 @@ def test_readmes_hold_their_tables(readme: pathlib.Path, extent: str) -> None:
     held = readme.read_text(encoding='utf-8').split(begin)[1].split(end)[0].strip()
     hint = f'paste what `python -m experiments.reproduce --table={extent}` prints'
     assert held == results.table(reproductions.ALL, results.FOLDER, extent), hint
+
+
+def test_what_missed_is_told_and_has_a_note() -> None:
+    missed = {table.name for table in reproductions.ALL if results.read(table.name, results.FOLDER)['verdict'] == 'missed'}
+    told = (ROOT / 'README.md').read_text(encoding='utf-8').split(results.MARKERS[0])[0].split('judged missed')[1]
+    assert set(re.findall(r'^- `(.+?)`', told, flags=re.MULTILINE)) == missed
+    notes = re.split(r'^## ', (results.FOLDER / 'notes.md').read_text(encoding='utf-8'), flags=re.MULTILINE)[1:]
+    headings = [note.splitlines()[0] for note in notes]
+    assert set(headings) <= {*(table.name for table in reproductions.ALL), 'Without a table'}
+    assert missed == {heading for heading, note in zip(headings, notes, strict=True) if 'Missed: ' in note}
 
 
 def test_a_damaged_result_is_one_line(tmp_path: pathlib.Path) -> None:

@@ -7,8 +7,8 @@ from tests.running import config, no_pictures
 
 
 @pytest.fixture(scope='package')
-def commands(tmp_path_factory):
-    return Commands(tmp_path_factory.mktemp('commands'), tmp_path_factory.getbasetemp() / 'programs-of-commands', optimised=True)
+def commands(tmp_path_factory, programs):
+    return Commands(tmp_path_factory.mktemp('commands'), programs, optimised=True)
 
 
 @pytest.fixture(scope='package')
