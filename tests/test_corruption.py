@@ -12,7 +12,7 @@ from scipy import stats
 
 from aejax import corruption
 from aejax.types import DataSpec, UserError
-from tests.support import digits, scaled
+from tests.support import at_once, digits, scaled
 
 SUBSETS_OF_THE_INPUT = ['masking', 'salt_and_pepper']
 
@@ -22,33 +22,34 @@ SUBSETS_OF_THE_INPUT = ['masking', 'salt_and_pepper']
     ('shape', 'level'), [((300, 8, 8, 1), 0.25), ((50, 784), 0.1), ((9, 5), 0.0), ((9, 5), 1.0), ((6, 1), 0.7)]
 )
 def test_every_example_loses_exactly_its_share(kind, shape, level):
-    x = jnp.full(shape, 0.5)
-    noisy, corrupted = jax.jit(corruption.KINDS[kind])(jax.random.key(0), x, level)
+    x = np.full(shape, 0.5, np.float32)
+    noisy, corrupted = at_once(corruption.KINDS[kind], jax.random.key(0), x, level)
     assert corrupted.dtype == bool
     assert noisy.shape == corrupted.shape == shape
-    per_example = np.asarray(corrupted).reshape(len(x), -1).sum(axis=1)
+    per_example = corrupted.reshape(len(x), -1).sum(axis=1)
     np.testing.assert_array_equal(per_example, round(level * np.prod(shape[1:])))
     np.testing.assert_array_equal(noisy != x, corrupted)
 
 
 def test_every_subset_is_equally_likely():
-    chosen = np.asarray(corruption.random_subsets(jax.random.key(1), (28_000, 8), 0.25))
+    chosen = at_once(lambda key: corruption.random_subsets(key, (28_000, 8), 0.25), jax.random.key(1))
     counts = [np.sum(chosen[:, i] & chosen[:, j]) for i, j in itertools.combinations(range(8), 2)]
     assert sum(counts) == len(chosen)
     assert stats.chisquare(counts).pvalue > 1e-3
 
 
 def test_the_level_may_be_an_array_of_an_ensemble():
-    x, levels = jnp.ones((20, 10)), jnp.asarray([0.0, 0.1, 0.25, 0.5])
-    _, corrupted = jax.vmap(corruption.masking, in_axes=(None, None, 0))(jax.random.key(0), x, levels)
+    x, levels = np.ones((20, 10), np.float32), np.asarray([0.0, 0.1, 0.25, 0.5], np.float32)
+    _, corrupted = at_once(jax.vmap(corruption.masking, in_axes=(None, None, 0)), jax.random.key(0), x, levels)
     np.testing.assert_array_equal(corrupted.sum(axis=2), np.tile([[0], [1], [2], [5]], (1, 20)))
 
 
 def test_masking_blackens_digits_and_salt_and_pepper_tosses_a_fair_coin():
     x = scaled('test')
-    noisy, corrupted = (np.asarray(a) for a in corruption.masking(jax.random.key(2), x, 0.25))
+    noisy, corrupted = at_once(functools.partial(corruption.masking, level=0.25), jax.random.key(2), x)
     np.testing.assert_array_equal(noisy, np.where(corrupted, 0, x))
-    noisy, corrupted = (np.asarray(a) for a in corruption.salt_and_pepper(jax.random.key(2), x, 0.25, low=-2.0, high=3.0))
+    corrupt = functools.partial(corruption.salt_and_pepper, level=0.25, low=-2.0, high=3.0)
+    noisy, corrupted = at_once(corrupt, jax.random.key(2), x)
     np.testing.assert_array_equal(noisy[~corrupted], x[~corrupted])
     values, counts = np.unique(noisy[corrupted], return_counts=True)
     np.testing.assert_array_equal(values, [-2, 3])
@@ -57,7 +58,7 @@ def test_masking_blackens_digits_and_salt_and_pepper_tosses_a_fair_coin():
 
 def test_gaussian_noise_is_normal_with_the_level_as_its_standard_deviation():
     x = scaled('test')
-    noisy, corrupted = corruption.gaussian(jax.random.key(3), x, 0.3)
+    noisy, corrupted = at_once(functools.partial(corruption.gaussian, level=0.3), jax.random.key(3), x)
     assert np.all(corrupted)
     assert stats.kstest(np.ravel(noisy - x), stats.norm(scale=0.3).cdf).pvalue > 1e-3
 
@@ -66,7 +67,8 @@ def test_salt_and_pepper_of_a_config_takes_its_values_from_the_data_or_the_range
     config = corruption.default_config('salt_and_pepper', 0.5)
     ends = {(): [0, 1], (-2.0, 2.0): [-2, 2]}
     for config.range, expected in ends.items():
-        noisy, corrupted = corruption.from_config(config, digits().spec)(jax.random.key(0), jnp.full((9, 64), 0.5), 0.5)
+        corrupt = functools.partial(corruption.from_config(config, digits().spec), level=0.5)
+        noisy, corrupted = at_once(corrupt, jax.random.key(0), np.full((9, 64), 0.5, np.float32))
         np.testing.assert_array_equal(np.unique(noisy[corrupted]), expected)
 
 

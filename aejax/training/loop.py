@@ -133,9 +133,10 @@ def train(
     state = initial_state(method, source, spec, seed) if state is None else state
     begin = jax.vmap(states.begin_stage, in_axes=(0, None)) if members else states.begin_stage
     first = int(np.ravel(state.step)[0])
-    for start, end, stage in spans(method.stages):
+    for index, (start, end, stage) in enumerate(spans(method.stages)):
         if max(first, start) < end:
-            state = begin(state, stage) if first <= start else state
+            # Of the first stage the optimisers' states were made, in one program, with the rest.
+            state = begin(state, stage) if index and first <= start else state
             call = _open_stage(stage, start, state, source, spec, placement, batch_size, members)
             targets = interval_ends(start, end, source.steps_per_epoch, log_every)
             state = yield from _train_stage(call, stage, state, max(first, start), targets, source, placement, batch_size)

@@ -10,14 +10,15 @@ from sklearn.datasets import load_digits
 
 from aejax.evaluation import jacobian
 from aejax.losses.contractive import jacobian_penalty
+from tests.support import at_once
 
 
 def digits(num=7):
-    return jnp.asarray(load_digits().images[:num, :, :, None] / 16, jnp.float32)
+    return np.asarray(load_digits().images[:num, :, :, None] / 16, np.float32)
 
 
 def kernel(code_size):
-    return jnp.asarray(np.random.default_rng(0).normal(0, 0.2, (64, code_size)), jnp.float32)
+    return np.asarray(np.random.default_rng(0).normal(0, 0.2, (64, code_size)), np.float32)
 
 
 def encode(weight, x):
@@ -27,19 +28,25 @@ def encode(weight, x):
 @pytest.mark.parametrize('code_size', [10, 100])
 def test_jacobians_are_the_formula_in_chunks_of_any_size(code_size):
     weight, x = kernel(code_size), digits()
-    h = encode(weight, x)
+    h = at_once(encode, weight, x)
     expected = (h * (1 - h))[:, :, None] * weight.T[None]
-    for chunk in (1, 3, 100):
-        np.testing.assert_allclose(jacobian.jacobians(functools.partial(encode, weight), x, chunk), expected, atol=1e-6)
+    chunks = at_once(
+        lambda weight, x: [jacobian.jacobians(functools.partial(encode, weight), x, chunk) for chunk in (1, 3, 100)], weight, x
+    )
+    for found in chunks:
+        np.testing.assert_allclose(found, expected, atol=1e-6)
 
 
 @pytest.mark.parametrize('code_size', [10, 100])
 def test_norms_and_spectra(code_size):
-    weight, x = kernel(code_size), digits()
-    full = np.asarray(jacobian.jacobians(functools.partial(encode, weight), x), np.float64)
-    norms = jacobian.frobenius_norms(functools.partial(encode, weight), x, chunk=3)
-    spectra = jacobian.singular_values(functools.partial(encode, weight), x, chunk=3)
-    penalty, _ = jacobian_penalty([(weight, jnp.zeros(code_size))], [jax.nn.sigmoid], x.reshape(7, 64))
+    def look(weight, x):
+        encoder = functools.partial(encode, weight)
+        found = jacobian.frobenius_norms(encoder, x, chunk=3), jacobian.singular_values(encoder, x, chunk=3)
+        penalty, _ = jacobian_penalty([(weight, jnp.zeros(code_size))], [jax.nn.sigmoid], x.reshape(7, 64))
+        return jacobian.jacobians(encoder, x), *found, penalty
+
+    full, norms, spectra, penalty = at_once(look, kernel(code_size), digits())
+    full = full.astype(np.float64)
     np.testing.assert_allclose(norms, np.sqrt(penalty), rtol=1e-5)
     np.testing.assert_allclose(norms, np.linalg.norm(full, axis=(1, 2)), rtol=1e-5)
     assert spectra.shape == (7, min(code_size, 64))
@@ -50,21 +57,22 @@ def test_spectra_keep_the_tail():
     # The eigenvalues of J J^T would be off by the rounding of 1, and so the third singular value lost.
     scales = np.asarray([1.0, 1e-2, 1e-5])
     left, right = (np.linalg.qr(np.random.default_rng(0).normal(size=(n, 3)))[0] for n in (4, 6))
-    matrix = jnp.asarray((left * scales) @ right.T, jnp.float32)
-    spectra = jacobian.singular_values(lambda x: x @ matrix.T, jnp.ones((2, 6)))
+    matrix = np.asarray((left * scales) @ right.T, np.float32)
+    spectra = at_once(lambda x: jacobian.singular_values(lambda x: x @ matrix.T, x), np.ones((2, 6)))
     np.testing.assert_allclose(spectra[:, :3], np.tile(scales, (2, 1)), rtol=0.02)
 
 
 def test_codes_of_any_shape():
-    full = jacobian.jacobians(lambda x: jnp.square(x[:, ::2]), digits(2))
+    full = at_once(lambda x: jacobian.jacobians(lambda x: jnp.square(x[:, ::2]), x), digits(2))
     assert full.shape == (2, 32, 64)
     np.testing.assert_allclose(full[0, 3, 3], 2 * digits(1)[0, 0, 3, 0])
 
 
 def test_saturation_counts_both_ends():
     codes = jnp.asarray([[0.0, 0.04, 0.06, 0.5], [0.94, 0.96, 1.0, 0.99]])
-    np.testing.assert_allclose(jacobian.saturation(codes), [0.5, 0.75])
-    np.testing.assert_allclose(jacobian.saturation(codes, low=-1, high=0.945), [0, 0.75])
+    found, others = at_once(lambda codes: (jacobian.saturation(codes), jacobian.saturation(codes, low=-1, high=0.945)), codes)
+    np.testing.assert_allclose(found, [0.5, 0.75])
+    np.testing.assert_allclose(others, [0, 0.75])
 
 
 def test_contraction_of_a_linear_encoder_is_flat():
@@ -83,7 +91,7 @@ def test_contraction_at_a_small_radius_is_the_jacobian():
 
 def test_contraction_falls_where_sigmoids_saturate():
     curve = jacobian.contraction_curve(functools.partial(encode, kernel(50)), digits(), [0.1, 1.0, 30.0], jax.random.key(0))
-    norms = jacobian.frobenius_norms(functools.partial(encode, kernel(50)), digits())
+    norms = at_once(lambda x: jacobian.frobenius_norms(functools.partial(encode, kernel(50)), x), digits())
     np.testing.assert_allclose(curve['mean'][0], np.mean(norms) / 8, rtol=0.05)
     assert curve['mean'][2] < 0.5 * curve['mean'][0]
     assert curve['standard_error'].shape == (3,)
@@ -96,8 +104,8 @@ def test_a_radius_must_be_positive():
 
 def test_the_mean_spectrum_falls_and_is_numpys():
     weight, x = kernel(10), digits()
-    h = np.asarray(encode(weight, x), np.float64)
-    singular = np.linalg.svd((h * (1 - h))[:, :, None] * np.asarray(weight, np.float64).T, compute_uv=False)
+    h = at_once(encode, weight, x).astype(np.float64)
+    singular = np.linalg.svd((h * (1 - h))[:, :, None] * weight.astype(np.float64).T, compute_uv=False)
     found = jacobian.mean_spectrum(functools.partial(encode, weight), x)
     np.testing.assert_allclose(found['mean'], singular.mean(axis=0), rtol=1e-4)
     np.testing.assert_allclose(found['standard_error'], singular.std(axis=0, ddof=1) / np.sqrt(len(x)), rtol=1e-3)

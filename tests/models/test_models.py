@@ -12,35 +12,41 @@ from aejax.models.activations import ACTIVATIONS, activation
 from aejax.models.conv import ConvDecoder, ConvEncoder, depth_to_space, patches
 from aejax.models.mlp import MLP, TiedDecoder, dense_layers
 from aejax.types import DataSpec, UserError
+from tests.support import at_once
 
 SHAPES = [(8, 8, 1), (28, 28, 1), (7, 5, 3), (1, 1, 1), (9, 2, 2)]
 
 
+def normal(seed, shape):
+    return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
+
+
 def images(shape, num=2):
-    return jax.random.normal(jax.random.key(sum(shape)), (num, *shape))
+    return normal(sum(shape), (num, *shape))
 
 
 @pytest.mark.parametrize(('shape', 'size', 'stride'), list(itertools.product([(8, 8, 1), (7, 5, 3)], (2, 3), (1, 2))))
 def test_patches_and_a_product_are_a_convolution(shape, size, stride):
     x, channels = images(shape), shape[-1]
-    kernel = jax.random.normal(jax.random.key(1), (size, size, channels, 4))
+    kernel = normal(1, (size, size, channels, 4))
     numbers = {'dimension_numbers': ('NHWC', 'HWIO', 'NHWC')}
     # XLA orders the values of a patch channel first.
-    found, expected, theirs = jax.jit(
+    found, expected, theirs = at_once(
         lambda x: (
             patches(x, size, stride),
             jax.lax.conv_general_dilated(x, kernel, (stride, stride), 'SAME', **numbers),
             jax.lax.conv_general_dilated_patches(x, (size, size), (stride, stride), 'SAME', **numbers),
-        )
-    )(x)
-    np.testing.assert_allclose(np.asarray(found) @ np.asarray(kernel).reshape(-1, 4), expected, atol=1e-4)
-    ours = np.asarray(found).reshape(*found.shape[:3], size * size, channels).swapaxes(-1, -2).reshape(theirs.shape)
+        ),
+        x,
+    )
+    np.testing.assert_allclose(found @ kernel.reshape(-1, 4), expected, atol=1e-4)
+    ours = found.reshape(*found.shape[:3], size * size, channels).swapaxes(-1, -2).reshape(theirs.shape)
     np.testing.assert_array_equal(ours, theirs)
 
 
 def test_depth_to_space_by_hand():
     x = np.arange(2 * 3 * 2 * 8).reshape(2, 3, 2, 8)
-    found = depth_to_space(jnp.asarray(x), 2)
+    found = at_once(lambda x: depth_to_space(x, 2), x)
     assert found.shape == (2, 6, 4, 2)
     for b, i, j, c in np.ndindex(*found.shape):
         assert found[b, i, j, c] == x[b, i // 2, j // 2, (i % 2) * 4 + (j % 2) * 2 + c]
@@ -58,50 +64,54 @@ def test_convolutional_shapes(shape):
 
 def test_a_convolutional_encoder_is_lax_convolutions():
     x, encoder = images((7, 5, 3)), ConvEncoder((4,), 5, activation='tanh')
-    params = jax.jit(encoder.init)(jax.random.key(0), x)['params']
+    params = at_once(encoder.init, jax.random.key(0), x)['params']
     params = jax.tree.map(lambda leaf: leaf + 0.1, params)
-    kernel = params['conv_0']['kernel'].reshape(3, 3, 3, 4)
-    h = jax.lax.conv_general_dilated(x, kernel, (2, 2), 'SAME', dimension_numbers=('NHWC', 'HWIO', 'NHWC'))
-    h = jnp.tanh(h + params['conv_0']['bias'].reshape(1, 1, 1, 4)).reshape(2, -1)
-    expected = h @ params['dense']['kernel'] + params['dense']['bias'][None]
-    np.testing.assert_allclose(jax.jit(encoder.apply)({'params': params}, x), expected, atol=1e-5)
+    numbers = {'dimension_numbers': ('NHWC', 'HWIO', 'NHWC')}
+
+    def look(params, x):
+        kernel = params['conv_0']['kernel'].reshape(3, 3, 3, 4)
+        return encoder.apply({'params': params}, x), jax.lax.conv_general_dilated(x, kernel, (2, 2), 'SAME', **numbers)
+
+    found, h = at_once(look, params, x)
+    h = np.tanh(h + params['conv_0']['bias']).reshape(2, -1)
+    np.testing.assert_allclose(found, h @ params['dense']['kernel'] + params['dense']['bias'], atol=1e-5)
 
 
 def test_a_convolutional_decoder_reaches_every_pixel_and_ends_linear():
     decoder = ConvDecoder((4, 6), (7, 5, 3))
     z = images((4,))
-    out, params = jax.jit(decoder.init_with_output)(jax.random.key(0), z)
-    assert np.all(np.any(np.asarray(out) != 0, axis=0))
+    out, params = at_once(decoder.init_with_output, jax.random.key(0), z)
+    assert np.all(np.any(out != 0, axis=0))
     assert np.min(out) < 0 < np.max(out)
-    gradients = jax.jit(jax.grad(lambda params: jnp.sum(decoder.apply(params, z) ** 2)))(params)
-    assert all(np.any(np.asarray(leaf) != 0) for leaf in jax.tree.leaves(gradients))
+    gradients = at_once(jax.grad(lambda params: jnp.sum(decoder.apply(params, z) ** 2)), params)
+    assert all(np.any(leaf != 0) for leaf in jax.tree.leaves(gradients))
 
 
 @pytest.mark.parametrize('shape', [(7, 5, 3), (6,)])
 def test_a_perceptron_by_hand(shape):
     x, network = images(shape), MLP((5, 3), 'tanh', 'sigmoid')
-    out, params = jax.jit(network.init_with_output)(jax.random.key(0), x)
-    (w0, b0), (w1, b1) = jax.device_get(dense_layers(params['params']))
+    out, params = at_once(network.init_with_output, jax.random.key(0), x)
+    (w0, b0), (w1, b1) = dense_layers(params['params'])
     assert (w0.shape, w1.shape) == ((np.prod(shape), 5), (5, 3))
-    h = np.tanh(np.asarray(x).reshape(2, -1) @ w0 + b0)
+    h = np.tanh(x.reshape(2, -1) @ w0 + b0)
     np.testing.assert_allclose(out, 1 / (1 + np.exp(-(h @ w1 + b1))), atol=1e-5)
     assert not np.any(b0)
 
 
 def test_layers_come_in_order_beyond_ten():
-    params = jax.eval_shape(MLP(tuple(range(1, 13))).init, jax.random.key(0), jnp.ones((1, 2)))['params']
+    params = jax.eval_shape(MLP(tuple(range(1, 13))).init, jax.random.key(0), np.ones((1, 2)))['params']
     assert [kernel.shape[1] for kernel, _ in dense_layers(params)] == list(range(1, 13))
 
 
 def test_a_tied_decoder_by_hand():
-    kernels = [jax.random.normal(jax.random.key(i), shape) for i, shape in enumerate([(6, 4), (4, 2)])]
-    z = jax.random.normal(jax.random.key(3), (5, 2))
+    kernels = [normal(i, shape) for i, shape in enumerate([(6, 4), (4, 2)])]
+    z = normal(3, (5, 2))
     decoder = TiedDecoder((4, 6), 'tanh')
     params = jax.eval_shape(decoder.init, jax.random.key(0), z, kernels)
     assert set(params['params']) == {'bias_0', 'bias_1'}
-    params = {'params': {'bias_0': jnp.arange(4.0), 'bias_1': jnp.arange(6.0)}}
-    expected = np.tanh(z @ kernels[1].T + np.arange(4.0)[None]) @ kernels[0].T + np.arange(6.0)[None]
-    np.testing.assert_allclose(decoder.apply(params, z, kernels), expected, atol=1e-5)
+    params = {'params': {'bias_0': np.arange(4.0), 'bias_1': np.arange(6.0)}}
+    expected = np.tanh(z @ kernels[1].T + np.arange(4.0)) @ kernels[0].T + np.arange(6.0)
+    np.testing.assert_allclose(at_once(decoder.apply, params, z, kernels), expected, atol=1e-5)
 
 
 def spec(shape=(8, 8, 1), preprocessing='scale'):
@@ -138,7 +148,7 @@ def test_tied_weights_get_gradients_from_both_sides():
 def test_kernels_begin_at_a_multiple_of_glorot_s_bound():
     x = images((8, 8, 1))
     plain, wide = (autoencoder.from_config(config(initial_scale=scale), spec()) for scale in (1.0, 4.0))
-    params = [jax.jit(model.init)(jax.random.key(0), x) for model in (plain, wide)]
+    params = [at_once(model.init, jax.random.key(0), x) for model in (plain, wide)]
     for kernel, scaled in zip(*map(jax.tree.leaves, params), strict=True):
         np.testing.assert_allclose(scaled, 4 * kernel, rtol=1e-6)
     first = params[1]['encoder']['layer_0']['kernel']
@@ -157,13 +167,15 @@ def test_an_initial_scale_that_makes_no_sense_is_refused(changes):
 @pytest.mark.parametrize('output', ['sigmoid', 'identity'])
 def test_a_decoder_begins_around_a_mean(kind, hidden, output):
     shape, chosen = (8, 8, 3), config(encoder=kind, hidden=hidden)
-    decoder, mean = autoencoder.make_decoder(chosen, spec(shape)), jnp.linspace(0.1, 0.8, 192).reshape(shape)
-    z = jnp.zeros((1, 3))
-    params = jax.jit(decoder.init)(jax.random.key(0), z)['params']
-    moved = autoencoder.decoder_around(decoder, params, jnp.stack([0.5 * mean, 1.5 * mean]), output)
-    begins = activation(output)(autoencoder.apply(decoder, moved, z).reshape(shape))
-    expected = jnp.broadcast_to(mean.mean(axis=(0, 1)), shape) if hidden and kind == 'conv' else mean
-    np.testing.assert_allclose(begins, expected, rtol=1e-5)
+    decoder, mean = autoencoder.make_decoder(chosen, spec(shape)), np.linspace(0.1, 0.8, 192).reshape(shape)
+
+    def begin(key, z, x):
+        params = autoencoder.decoder_around(decoder, decoder.init(key, z)['params'], x, output)
+        return activation(output)(autoencoder.apply(decoder, params, z).reshape(shape))
+
+    found = at_once(begin, jax.random.key(0), np.zeros((1, 3)), np.stack([0.5 * mean, 1.5 * mean]))
+    expected = np.broadcast_to(mean.mean(axis=(0, 1)), shape) if hidden and kind == 'conv' else mean
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
 
 
 @pytest.mark.parametrize('shape', SHAPES[:3])
@@ -171,7 +183,7 @@ def test_a_decoder_begins_around_a_mean(kind, hidden, output):
 def test_an_autoencoder_of_any_shape(kind, shape):
     chosen = config(encoder='conv' if kind == 'conv' else 'mlp', tied=kind == 'tied')
     module = gaussian if kind == 'gaussian' else autoencoder
-    model, x = module.from_config(chosen, spec(shape)), jax.nn.sigmoid(images(shape))
+    model, x = module.from_config(chosen, spec(shape)), images(shape)
     params = jax.eval_shape(model.init, jax.random.key(0), x)
     z = jax.eval_shape(model.encode, params, x)
     assert z.shape == (2, 3)
@@ -181,7 +193,7 @@ def test_an_autoencoder_of_any_shape(kind, shape):
 def test_an_output_is_the_activation_of_what_is_linear():
     model, z = autoencoder.from_config(config(), spec()), 30 * images((3,))
     params = jax.jit(model.init)(jax.random.key(0), images((8, 8, 1)))
-    linear, out = jax.jit(lambda z: (model.decode_linear(params, z), model.decode(params, z)))(z)
+    linear, out = at_once(lambda z: (model.decode_linear(params, z), model.decode(params, z)), z)
     assert np.min(linear) < 0 < np.max(linear)
     np.testing.assert_allclose(jax.nn.sigmoid(linear), out, atol=1e-6)
 
@@ -222,9 +234,12 @@ def test_configs_that_cannot_be(changes, data, message):
 
 @pytest.mark.parametrize('name', sorted(ACTIVATIONS))
 def test_activations_are_elementwise_and_those_of_jax(name):
-    x = jnp.linspace(-2, 2, 7)
-    expected = {'identity': x, 'tanh': jnp.tanh(x)}.get(name)
-    expected = getattr(jax.nn, name)(x) if expected is None else expected
-    np.testing.assert_allclose(activation(name)(x), expected, atol=1e-6)
-    jacobian, slopes = jax.jit(lambda x: (jax.jacfwd(activation(name))(x), jax.vmap(jax.grad(activation(name)))(x)))(x)
+    ours = activation(name)
+    theirs = {'identity': lambda x: x, 'tanh': jnp.tanh}.get(name) or getattr(jax.nn, name)
+
+    def look(x):
+        return ours(x), theirs(x), jax.jacfwd(ours)(x), jax.vmap(jax.grad(ours))(x)
+
+    found, expected, jacobian, slopes = at_once(look, np.linspace(-2, 2, 7))
+    np.testing.assert_allclose(found, expected, atol=1e-6)
     np.testing.assert_allclose(jacobian, np.diag(slopes), atol=1e-6)
