@@ -14,7 +14,7 @@ from aejax.optimizers import check_batch_size
 from aejax.settings import check_seed
 from aejax.training import ensemble, loop
 from aejax.training.sources import Resident
-from aejax.types import DataSpec, Method, TrainState, UserError
+from aejax.types import Batch, DataSpec, Method, TrainState, UserError
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,8 +70,9 @@ def fit(
         check_seed(member_seed)
     _check_members(seeds, hparams)
     _check_labels(method, dataset.spec, num_labelled)
-    source, members = _source(dataset, batch_size, num_labelled, label_seed, seeds), seeds is not None
-    source = dataclasses.replace(source, stream_sizes=stream_sizes(labelled_batch_size, batch_size, num_labelled))
+    data, own_streams = _training_data(dataset, num_labelled, label_seed, seeds)
+    sizes, members = stream_sizes(labelled_batch_size, batch_size, num_labelled), seeds is not None
+    source = Resident(data, batch_size, own_streams=own_streams, stream_sizes=sizes)
     if seeds is not None:
         state = ensemble.initial_states(method, source, dataset.spec, seeds, hparams)
     else:
@@ -110,17 +111,17 @@ def _check_labels(method: Method, spec: DataSpec, num_labelled: int) -> None:
         raise UserError(f'the method was built with another data.num_labelled than {num_labelled}, and weighs the labels by it')
 
 
-def _source(
-    dataset: Dataset, batch_size: int, num_labelled: int, label_seed: int | Sequence[int], seeds: Sequence[int] | None
-) -> Resident:
-    """The training split, with one choice of labels for all or one for each member."""
+def _training_data(
+    dataset: Dataset, num_labelled: int, label_seed: int | Sequence[int], seeds: Sequence[int] | None
+) -> tuple[Batch, tuple[str, ...]]:
+    """The training split, with one choice of labels for all or one for each member, and the streams that each has for itself."""
     label_seeds = np.atleast_1d(label_seed).tolist()
     for one in label_seeds:
         check_seed(one, 'label_seed')
     if np.ndim(label_seed) == 0:
-        return Resident(training_data(dataset, num_labelled, label_seeds[0]), batch_size)
+        return training_data(dataset, num_labelled, label_seeds[0]), ()
     if not num_labelled or len(label_seeds) != len(seeds or ()):
         raise UserError('label_seed has one value for each member of an ensemble with few labels: give seeds and num_labelled')
     draws = [training_data(dataset, num_labelled, one) for one in label_seeds]
     labelled = jax.tree.map(lambda *leaves: np.stack(leaves), *(draw['labelled'] for draw in draws))
-    return Resident({**draws[0], 'labelled': labelled}, batch_size, own_streams=('labelled',))
+    return {**draws[0], 'labelled': labelled}, ('labelled',)

@@ -38,6 +38,14 @@ def epoch_order(key: Key, first_step: Array, num: int, stream: int = 0) -> Array
     return jax.random.permutation(jax.random.fold_in(jax.random.fold_in(key, _ORDER - stream), first_step), num)
 
 
+def _orders(data: Batch, key: Key, epoch_start: Array | None) -> dict[str, Array]:
+    """The rows of every stream in the order of use: that of the epoch that begins there, or as they come where it is None."""
+    lengths = sorted((name, num_examples(stream)) for name, stream in streams(data).items())
+    if epoch_start is None:
+        return {name: jnp.arange(num) for name, num in lengths}
+    return {name: epoch_order(key, epoch_start, num, i) for i, (name, num) in enumerate(lengths)}
+
+
 def make_program(
     stage: Stage,
     batch_size: int,
@@ -85,11 +93,7 @@ def make_program(
     def run(state: TrainState, data: Batch, stage_start: ArrayLike, num_steps: ArrayLike) -> tuple[TrainState, Metrics]:
         per_epoch = num_examples(data) // batch_size
         position = jnp.zeros((), jnp.int32) if ordered else (state.step - stage_start) % per_epoch
-        lengths = {name: num_examples(stream) for name, stream in streams(data).items()}
-        orders = {
-            name: jnp.arange(num) if ordered else epoch_order(state.key, state.step - position, num, i)
-            for i, (name, num) in enumerate(sorted(lengths.items()))
-        }
+        orders = _orders(data, state.key, None if ordered else state.step - position)
 
         def body(i: Array, carry: tuple[TrainState, Metrics]) -> tuple[TrainState, Metrics]:
             state, sums = carry
