@@ -54,6 +54,7 @@ class Bench:
             _, attribute = split_name(copy.data.name)
             copy.data.name = f'digits:{attribute}' if attribute else 'digits'
             copy.epochs, copy.batch_size, copy.finetune.epochs = min(copy.epochs, 2), 100, 2
+            copy.finetune.optimizer.warmup_steps = min(copy.finetune.optimizer.warmup_steps, 2)
             if 'm1_epochs' in copy:
                 copy.m1_epochs = 2
             if copy.data.preprocessing not in IMAGE_PREPROCESSING:

@@ -17,8 +17,6 @@ from experiments.reproductions.figures import Figure, Tolerance, over_examples
 from experiments.reproductions.parts import classification_errors, mean_on_validation, run_part
 from experiments.reproductions.searching import climb
 
-RATES, FIRST_RATE = (0.01, 0.03, 0.1, 0.3, 1.0), 0.1
-"""Of gradient descent in fine-tuning, and the one that a search begins at."""
 PRETRAINING_EPOCHS, FINETUNE_EPOCHS = 100, 60
 UNTRAINED_SCALE = 4.0
 """Of the kernels without pretraining: from Glorot's bound alone, three layers of sigmoid units stay at chance."""
@@ -37,6 +35,9 @@ class Problem:
         levels: shares masked that are compared.
         published: by model.
         epochs: of pretraining that are tried beside `PRETRAINING_EPOCHS`.
+        rates: of gradient descent in fine-tuning.
+        first_rate: at which the search for the best of them begins.
+        warmup_steps: of fine-tuning. High rates generalise better, and diverge from a cold start.
         highest: that SDAE-3 may have; None where nothing is judged.
         gap: that SAE-3 must lie above it.
     """
@@ -47,6 +48,9 @@ class Problem:
     levels: tuple[float, ...]
     published: dict[str, str]
     epochs: tuple[int, ...] = ()
+    rates: tuple[float, ...] = (0.01, 0.03, 0.1, 0.3, 1.0)
+    first_rate: float = 0.1
+    warmup_steps: int = 0
     highest: float | None = None
     gap: float | None = None
 
@@ -57,6 +61,9 @@ PROBLEMS = (
         title='stacked denoising autoencoders on 10,000 images',
         data='mnist_basic',
         levels=(0.1, 0.25),
+        rates=(0.03, 0.1, 0.3, 0.5, 1.0),
+        first_rate=0.3,
+        warmup_steps=500,
         published={'SVM': '3.03 ± 0.15', 'SAE-3': '3.46 ± 0.16', 'SDAE-3': '2.84 ± 0.15'},
         highest=3.1,
         gap=0.3,
@@ -72,15 +79,15 @@ PROBLEMS = (
 )
 
 
-def config(data: str, level: float | None, rate: float, epochs: int = PRETRAINING_EPOCHS) -> ConfigDict:
+def config(problem: Problem, level: float | None, rate: float, epochs: int = PRETRAINING_EPOCHS) -> ConfigDict:
     """configs/stacked_ae.py:basic with this share masked, 0 for none and None for no pretraining, fine-tuned at this rate."""
     made = stacked_ae.get_config('basic')
-    made.data.name = data
+    made.data.name = problem.data
     made.epochs, made.optimizer.schedule = epochs if level is not None else 0, 'cosine'
     made.layer.corruption.level = level or 0.0
     made.layer.model.initial_scale = 1.0 if level is not None else UNTRAINED_SCALE
     made.finetune.epochs, made.finetune.optimizer = FINETUNE_EPOCHS, optimizers.default_config('sgd', rate, 'cosine')
-    made.finetune.optimizer.momentum = 0.9
+    made.finetune.optimizer.momentum, made.finetune.optimizer.warmup_steps = 0.9, problem.warmup_steps
     made.test_checkpoint = 'best'
     return made
 
@@ -89,9 +96,9 @@ def _name(level: float | None) -> str:
     return 'no pretraining' if level is None else f'SDAE-3, {level:.0%} masked' if level else 'SAE-3'
 
 
-def _train(bench: Bench, data: str, level: float | None, rate: float, epochs: int) -> Part:
+def _train(bench: Bench, problem: Problem, level: float | None, rate: float, epochs: int) -> Part:
     name = f'{_name(level)}, {epochs} epochs a layer, rate {rate:g}'
-    return run_part(bench, name, config(data, level, rate, epochs), classification_errors)
+    return run_part(bench, name, config(problem, level, rate, epochs), classification_errors)
 
 
 def _search(
@@ -104,10 +111,10 @@ def _search(
     found: dict[tuple[float | None, float, int], float] = {}
 
     def error(level: float | None, rate: float, epochs: int = PRETRAINING_EPOCHS) -> float:
-        return mean_on_validation(_train(bench, problem.data, level, rate, epochs), 'classification_error')
+        return mean_on_validation(_train(bench, problem, level, rate, epochs), 'classification_error')
 
     for level in levels:
-        errors = climb(RATES, FIRST_RATE, functools.partial(error, level))
+        errors = climb(problem.rates, problem.first_rate, functools.partial(error, level))
         found |= {(level, rate, PRETRAINING_EPOCHS): value for rate, value in errors.items()}
         best = min(errors, key=errors.__getitem__)
         for epochs in problem.epochs if level is not None else ():
@@ -136,7 +143,7 @@ def machine_errors(dataset: Dataset, machines: Sequence[tuple[float, float]]) ->
 
 def run(problem: Problem, bench: Bench) -> Outcome:
     """The machine, then the three ways to begin."""
-    dataset = load_data(bench.config(config(problem.data, 0.0, RATES[0])), bench.folders)
+    dataset = load_data(bench.config(config(problem, 0.0, problem.first_rate)), bench.folders)
     errors, search = machine_errors(dataset, bench.first(MACHINES))
     of_machine = over_examples(errors[None]).scaled(100)
     figures = [Figure('SVM, RBF kernel: test error', of_machine, '%', problem.published['SVM'])]
@@ -144,7 +151,7 @@ def run(problem: Problem, bench: Bench) -> Outcome:
     for name, levels in (('no pretraining', (None,)), ('SAE-3', (0.0,)), ('SDAE-3', problem.levels)):
         best, rows = _search(bench, problem, levels)
         search += rows
-        parts[name] = _train(bench, problem.data, *best)
+        parts[name] = _train(bench, problem, *best)
     for name, part in parts.items():
         wrong = over_examples(part.values['test_classification_error']).scaled(100)
         bound = Tolerance('at most', problem.highest) if name == 'SDAE-3' and problem.highest else None
@@ -175,6 +182,10 @@ def _epochs(problem: Problem) -> str:
     )
 
 
+def _warmup(problem: Problem) -> str:
+    return f' with {problem.warmup_steps} steps of linear warm-up' if problem.warmup_steps else ''
+
+
 def _table(problem: Problem) -> Reproduction:
     judged = f'test error of SDAE-3 at most {problem.highest} %, that of SAE-3 at least {problem.gap} above it'
     return Reproduction(
@@ -186,11 +197,13 @@ def _table(problem: Problem) -> Reproduction:
         'of 100, with masking noise on the layer '
         'in training (SDAE-3) or without (SAE-3), or not pretrained, from kernels of '
         f'{UNTRAINED_SCALE:g} times the bound of Glorot; then a softmax on top and gradient descent with momentum 0.9 and cosine '
-        f'decay on all weights, {FINETUNE_EPOCHS} epochs, of which the one with the lowest validation error is tested. Data: '
+        f'decay on all weights, {FINETUNE_EPOCHS} epochs{_warmup(problem)}, of which the one with the lowest validation error is '
+        'tested. Data: '
         f'{problem.data}, 10,000 / 2,000 / 50,000 images drawn from MNIST, where the paper has other draws of the same sizes.',
         target=judged if problem.highest else 'stated only',
         chosen='By validation error after fine-tuning, mean of all seeds: the rate of fine-tuning for each of the three, of '
-        f'{", ".join(f"{rate:g}" for rate in RATES)}, from {FIRST_RATE:g} up, or else down, until the error no longer falls; '
+        f'{", ".join(f"{rate:g}" for rate in problem.rates)}, from {problem.first_rate:g} up, or else down, until the error no '
+        'longer falls; '
         f'{_levels(problem)}; {_epochs(problem)}C and gamma of the SVM. The paper also searched widths and pretraining.',
         run=functools.partial(run, problem),
     )
