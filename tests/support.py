@@ -131,7 +131,7 @@ class Stack:
     hparams: Mapping[str, float] = dataclasses.field(default_factory=lambda: {'noise': 0.1})
     selection: tuple[str, str] = ('squared_error', 'min')
 
-    @property
+    @functools.cached_property
     def stages(self) -> tuple[Stage, ...]:
         lower = Phase('lower', functools.partial(self.loss, 'lower'), ('lower',), adam(self.learning_rate), self.repeats)
         upper = Phase('upper', functools.partial(self.loss, 'upper'), ('upper',), adam(self.learning_rate), self.repeats)

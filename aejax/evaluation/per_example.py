@@ -1,17 +1,22 @@
 """A method's own metrics on every example of a split: exact with a short last batch, in one compiled call."""
 
+import functools
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from aejax import preprocessing
+from aejax.same import Same
 from aejax.types import Array, Batch, Context, DataSpec, Key, Method, TrainState
 
 # Folded into the seed's key: training with the same seed must not draw the same numbers.
 _EVALUATION = 2**30 + 3
 
+NUM_PROGRAMS = 32
+"""That stay compiled: a method is looked at again and again."""
 Evaluate = Callable[[TrainState], dict[str, np.ndarray]]
 
 
@@ -61,10 +66,7 @@ def make_evaluator(
     count = len(jax.tree.leaves(split)[0])
     batches = padded_batches(split, min(batch_size, count))
 
-    def run(state: TrainState, batches: Batch) -> Mapping[str, Array]:
-        return evaluate_batches(method, spec, state, batches, evaluation_key(seed))
-
-    compiled = jax.jit(jax.vmap(run, in_axes=(0, None)) if members else run)
+    compiled = _program(Same(method), spec, seed, members)
 
     def evaluate(state: TrainState) -> dict[str, np.ndarray]:
         # Optimiser states stay behind: nothing here needs them.
@@ -72,3 +74,13 @@ def make_evaluator(
         return {name: value[..., :count] for name, value in values.items()}
 
     return evaluate
+
+
+@functools.lru_cache(maxsize=NUM_PROGRAMS)
+def _program(method: Same[Method], spec: DataSpec, seed: int, members: bool) -> Callable[[TrainState, Batch], Any]:
+    """`evaluate_batches`, and as it is for every member of an ensemble."""
+
+    def run(state: TrainState, batches: Batch) -> Mapping[str, Array]:
+        return evaluate_batches(method.value, spec, state, batches, evaluation_key(seed))
+
+    return jax.jit(jax.vmap(run, in_axes=(0, None)) if members else run)

@@ -192,6 +192,7 @@ def _open_stage(
     return functools.partial(_run_interval, program, _placed_once(placement), staged, start)
 
 
+@functools.cache
 def _preparation(spec: DataSpec) -> Prepare:
     return lambda batch, key: preprocessing.prepare(batch, spec, key)
 

@@ -6,6 +6,7 @@ losses that couple the examples of a batch, and noise, then depend on the number
 """
 
 import dataclasses
+import functools
 import math
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -15,6 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
+from aejax.same import Same
 from aejax.training.program import Prepare, Program, make_program
 from aejax.training.sources import Source
 from aejax.training.state import take
@@ -22,6 +24,8 @@ from aejax.types import Array, Batch, Stage, TrainState, UserError
 
 AXIS = 'data'
 MODES = ('jit', 'pmap')
+NUM_PROGRAMS = 32
+"""Of a mode that stay compiled, so that the next training of a stage, with another seed or after a pause, begins at once."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,20 +72,34 @@ def _copy_to(sharding: NamedSharding) -> Callable[[Any], Any]:
 
 
 def _jit_placement(mesh: Mesh, members: bool) -> Placement:
+    def compile_stage(stage: Stage, batch_size: int, prepare: Prepare, source: Source) -> Program:
+        sizes, axes = tuple(source.stream_sizes.items()), tuple((source.data_axes or {}).items())
+        return _jit_program(Same(stage), batch_size, prepare, mesh, source.ordered, sizes, members, axes)
+
+    return Placement(compile_stage, _copy_to(NamedSharding(mesh, PartitionSpec())), lambda tree: tree)
+
+
+@functools.lru_cache(maxsize=NUM_PROGRAMS)
+def _jit_program(
+    stage: Same[Stage],
+    batch_size: int,
+    prepare: Prepare,
+    mesh: Mesh,
+    ordered: bool,
+    stream_sizes: tuple[tuple[str, int], ...],
+    members: bool,
+    data_axes: tuple[tuple[str, int | None], ...],
+) -> Program:
+    """One program over all devices of `mesh`; `members` maps it over those of an ensemble."""
     replicated, sharded = NamedSharding(mesh, PartitionSpec()), NamedSharding(mesh, PartitionSpec(AXIS))
 
     def constrain(batch: Batch) -> Batch:
         return jax.tree.map(lambda leaf: jax.lax.with_sharding_constraint(leaf, sharded), batch)
 
-    def compile_stage(stage: Stage, batch_size: int, prepare: Prepare, source: Source) -> Program:
-        run = make_program(
-            stage, batch_size, prepare, constrain=constrain, ordered=source.ordered, stream_sizes=source.stream_sizes
-        )
-        if members:
-            run = jax.vmap(run, in_axes=(0, source.data_axes, None, None))
-        return jax.jit(run, donate_argnums=0, out_shardings=replicated)
-
-    return Placement(compile_stage, _copy_to(replicated), lambda tree: tree)
+    run = make_program(stage.value, batch_size, prepare, constrain=constrain, ordered=ordered, stream_sizes=dict(stream_sizes))
+    if members:
+        run = jax.vmap(run, in_axes=(0, dict(data_axes) or None, None, None))
+    return jax.jit(run, donate_argnums=0, out_shardings=replicated)
 
 
 def _pmap_placement(mesh: Mesh) -> Placement:
@@ -96,10 +114,7 @@ def _pmap_placement(mesh: Mesh) -> Placement:
         return jax.tree.map(spread, tree)
 
     def compile_stage(stage: Stage, batch_size: int, prepare: Prepare, source: Source) -> Program:
-        run = make_program(
-            stage, batch_size, prepare, axis_name=AXIS, shards=count, ordered=source.ordered, stream_sizes=source.stream_sizes
-        )
-        mapped = jax.pmap(run, AXIS, in_axes=(0, 0, None, None), donate_argnums=0, devices=list(mesh.devices.flat))
+        mapped = _pmap_program(Same(stage), batch_size, prepare, mesh, source.ordered, tuple(source.stream_sizes.items()))
 
         def call(state: TrainState, data: Batch, stage_start: Any, num_steps: Any) -> tuple[TrainState, Any]:
             state, sums = mapped(state, data, stage_start, num_steps)
@@ -108,6 +123,28 @@ def _pmap_placement(mesh: Mesh) -> Placement:
         return call
 
     return Placement(compile_stage, place, lambda tree: take(tree, 0))
+
+
+@functools.lru_cache(maxsize=NUM_PROGRAMS)
+def _pmap_program(
+    stage: Same[Stage],
+    batch_size: int,
+    prepare: Prepare,
+    mesh: Mesh,
+    ordered: bool,
+    stream_sizes: tuple[tuple[str, int], ...],
+) -> Program:
+    """A program of its own for each device of `mesh`."""
+    run = make_program(
+        stage.value,
+        batch_size,
+        prepare,
+        axis_name=AXIS,
+        shards=mesh.size,
+        ordered=ordered,
+        stream_sizes=dict(stream_sizes),
+    )
+    return jax.pmap(run, AXIS, in_axes=(0, 0, None, None), donate_argnums=0, devices=list(mesh.devices.flat))
 
 
 def usable_devices(*batch_sizes: int) -> list[Any]:

@@ -111,7 +111,11 @@ class Resident:
             chunk = apply(jax.tree.map(lambda leaf: leaf[begin : begin + size], self.data), jax.random.fold_in(key, begin))  # noqa: B023
             chunks.append(jax.tree.map(lambda leaf: np.asarray(leaf[start - begin :]), chunk))  # noqa: B023
         data = jax.tree.map(lambda *leaves: np.concatenate(leaves), *chunks)
-        return dataclasses.replace(self, data=data), lambda batch, key: batch
+        return dataclasses.replace(self, data=data), _as_it_is
+
+
+def _as_it_is(batch: Batch, key: Key) -> Batch:
+    return batch
 
 
 @dataclasses.dataclass

@@ -82,6 +82,16 @@ def test_it_is_compiled_once():
     assert names.count('jit(run)') == 1
 
 
+def test_a_method_that_is_looked_at_again_is_not_compiled_again():
+    method, split, others = Ruler(), numbered(10), numbered(20)
+    others = jax.tree.map(lambda leaf: leaf[10:], others)
+    before = make_evaluator(method, SPEC, split, 4)(state(1.0))['row']
+    with compilations() as names:
+        after = make_evaluator(method, SPEC, others, 4)(state(1.0))['row']
+    assert 'jit(run)' not in names
+    np.testing.assert_array_equal(after, before + 10)
+
+
 def test_the_filling_is_real_rows():
     batches = padded_batches(numbered(7), 3)
     assert batches['x'].shape == (3, 3, 8, 8, 1)

@@ -109,6 +109,16 @@ def test_one_stage_that_is_resumed_is_compiled_once(whole):
     assert names.count('jit(run)') == 1
 
 
+@pytest.mark.parametrize('options', [{}, {'devices': jax.devices(), 'parallel': 'pmap'}])
+def test_a_method_that_is_trained_again_is_not_compiled_again(options):
+    method, source = Stack(), Resident(numbered(530), 100)
+    run(method, source, digits().spec, 100, **options)
+    with compilations() as names:
+        again = run(method, source, digits().spec, 100, seed=1, **options)
+    assert not {'jit(run)', 'jit(_fun)'} & set(names)
+    assert_equal_bytes(again[-1].state, run(Stack(), source, digits().spec, 100, seed=1, **options)[-1].state)
+
+
 def test_mutables_carry_over_calls_and_stages():
     states = [interval.state for interval in stack_run(rows=530)]
     assert [int(state['mutables']['seen'].sum()) for state in states] == [500, 1000, 1500, 2000, 2500, 3000, 3300]
