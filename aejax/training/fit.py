@@ -46,6 +46,8 @@ def fit(
 ) -> Fit:
     """Trains `method` on the training split of `dataset`, looking at the validation split at every logging interval.
 
+    What is compiled stays with `method`: to train it again, with another seed say, begins at once.
+
     Args:
         method: from `aejax.methods.build`.
         dataset: from `aejax.data.load`.
