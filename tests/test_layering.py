@@ -28,6 +28,7 @@ LEVELS = {
     'aejax.settings': 1,
     'aejax.types': 0,
     'aejax.files': 0,
+    'aejax.same': 0,
     'aejax.spread': 0,
 }
 """A unit may import itself and units of strictly lower levels. A new package or module of `aejax` needs its line here."""
