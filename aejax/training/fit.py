@@ -46,7 +46,7 @@ def fit(
 ) -> Fit:
     """Trains `method` on the training split of `dataset`, looking at the validation split at every logging interval.
 
-    What is compiled stays with `method`: to train it again, with another seed say, begins at once.
+    What is compiled is kept: `method` trained again, with another seed say, compiles none of its stages again.
 
     Args:
         method: from `aejax.methods.build`.
