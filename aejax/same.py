@@ -3,6 +3,8 @@
 from typing import Generic, TypeVar
 
 T = TypeVar('T')
+NUM_PROGRAMS = 32
+"""Of a kind that stay compiled, those used last; they keep what they were compiled for alive."""
 
 
 class Same(Generic[T]):

@@ -9,14 +9,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from aejax import preprocessing
-from aejax.same import Same
+from aejax.same import NUM_PROGRAMS, Same
 from aejax.types import Array, Batch, Context, DataSpec, Key, Method, TrainState
 
 # Folded into the seed's key: training with the same seed must not draw the same numbers.
 _EVALUATION = 2**30 + 3
 
-NUM_PROGRAMS = 32
-"""That stay compiled: a method is looked at again and again."""
 Evaluate = Callable[[TrainState], dict[str, np.ndarray]]
 
 

@@ -92,10 +92,15 @@ def fit(
         members=members,
     ):
         state = interval.state
-        checks = {f'validation/{name}': np.mean(value, axis=-1) for name, value in validate(state).items()}
-        at = {'step': interval.step, 'epoch': interval.epoch, 'stage': interval.stage, 'seconds': interval.seconds}
-        history.append({**at, **interval.metrics, **checks})
+        history.append(_row(interval, validate(state)))
     return Fit(state, history)
+
+
+def _row(interval: loop.Interval, on_validation: Mapping[str, np.ndarray]) -> dict[str, Any]:
+    """A row of the history: where the interval ended, its metrics, and the means of those on validation."""
+    checks = {f'validation/{name}': np.mean(value, axis=-1) for name, value in on_validation.items()}
+    at = {'step': interval.step, 'epoch': interval.epoch, 'stage': interval.stage, 'seconds': interval.seconds}
+    return {**at, **interval.metrics, **checks}
 
 
 def _check_members(seeds: Sequence[int] | None, hparams: Mapping[str, Sequence[float]] | None) -> None:

@@ -9,14 +9,14 @@ import dataclasses
 import functools
 import math
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
-from aejax.same import Same
+from aejax.same import NUM_PROGRAMS, Same
 from aejax.training.program import Prepare, Program, make_program
 from aejax.training.sources import Source
 from aejax.training.state import take
@@ -24,8 +24,6 @@ from aejax.types import Array, Batch, Stage, TrainState, UserError
 
 AXIS = 'data'
 MODES = ('jit', 'pmap')
-NUM_PROGRAMS = 32
-"""Of a mode that stay compiled, so that the next training of a stage, with another seed or after a pause, begins at once."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,34 +69,37 @@ def _copy_to(sharding: NamedSharding) -> Callable[[Any], Any]:
     return copy
 
 
+class _Layout(NamedTuple):
+    """What a program depends on of its source: attributes of `Source`, as pairs where that has mappings."""
+
+    ordered: bool
+    stream_sizes: tuple[tuple[str, int], ...]
+    data_axes: tuple[tuple[str, int | None], ...]
+
+
+def _layout(source: Source) -> _Layout:
+    return _Layout(source.ordered, tuple(source.stream_sizes.items()), tuple((source.data_axes or {}).items()))
+
+
 def _jit_placement(mesh: Mesh, members: bool) -> Placement:
     def compile_stage(stage: Stage, batch_size: int, prepare: Prepare, source: Source) -> Program:
-        sizes, axes = tuple(source.stream_sizes.items()), tuple((source.data_axes or {}).items())
-        return _jit_program(Same(stage), batch_size, prepare, mesh, source.ordered, sizes, members, axes)
+        return _jit_program(Same(stage), batch_size, prepare, _layout(source), mesh, members)
 
     return Placement(compile_stage, _copy_to(NamedSharding(mesh, PartitionSpec())), lambda tree: tree)
 
 
 @functools.lru_cache(maxsize=NUM_PROGRAMS)
-def _jit_program(
-    stage: Same[Stage],
-    batch_size: int,
-    prepare: Prepare,
-    mesh: Mesh,
-    ordered: bool,
-    stream_sizes: tuple[tuple[str, int], ...],
-    members: bool,
-    data_axes: tuple[tuple[str, int | None], ...],
-) -> Program:
+def _jit_program(stage: Same[Stage], batch_size: int, prepare: Prepare, layout: _Layout, mesh: Mesh, members: bool) -> Program:
     """One program over all devices of `mesh`; `members` maps it over those of an ensemble."""
     replicated, sharded = NamedSharding(mesh, PartitionSpec()), NamedSharding(mesh, PartitionSpec(AXIS))
 
     def constrain(batch: Batch) -> Batch:
         return jax.tree.map(lambda leaf: jax.lax.with_sharding_constraint(leaf, sharded), batch)
 
-    run = make_program(stage.value, batch_size, prepare, constrain=constrain, ordered=ordered, stream_sizes=dict(stream_sizes))
+    sizes = dict(layout.stream_sizes)
+    run = make_program(stage.value, batch_size, prepare, constrain=constrain, ordered=layout.ordered, stream_sizes=sizes)
     if members:
-        run = jax.vmap(run, in_axes=(0, dict(data_axes) or None, None, None))
+        run = jax.vmap(run, in_axes=(0, dict(layout.data_axes) or None, None, None))
     return jax.jit(run, donate_argnums=0, out_shardings=replicated)
 
 
@@ -114,7 +115,7 @@ def _pmap_placement(mesh: Mesh) -> Placement:
         return jax.tree.map(spread, tree)
 
     def compile_stage(stage: Stage, batch_size: int, prepare: Prepare, source: Source) -> Program:
-        mapped = _pmap_program(Same(stage), batch_size, prepare, mesh, source.ordered, tuple(source.stream_sizes.items()))
+        mapped = _pmap_program(Same(stage), batch_size, prepare, _layout(source), mesh)
 
         def call(state: TrainState, data: Batch, stage_start: Any, num_steps: Any) -> tuple[TrainState, Any]:
             state, sums = mapped(state, data, stage_start, num_steps)
@@ -126,23 +127,11 @@ def _pmap_placement(mesh: Mesh) -> Placement:
 
 
 @functools.lru_cache(maxsize=NUM_PROGRAMS)
-def _pmap_program(
-    stage: Same[Stage],
-    batch_size: int,
-    prepare: Prepare,
-    mesh: Mesh,
-    ordered: bool,
-    stream_sizes: tuple[tuple[str, int], ...],
-) -> Program:
+def _pmap_program(stage: Same[Stage], batch_size: int, prepare: Prepare, layout: _Layout, mesh: Mesh) -> Program:
     """A program of its own for each device of `mesh`."""
+    shards, sizes = mesh.size, dict(layout.stream_sizes)
     run = make_program(
-        stage.value,
-        batch_size,
-        prepare,
-        axis_name=AXIS,
-        shards=mesh.size,
-        ordered=ordered,
-        stream_sizes=dict(stream_sizes),
+        stage.value, batch_size, prepare, axis_name=AXIS, shards=shards, ordered=layout.ordered, stream_sizes=sizes
     )
     return jax.pmap(run, AXIS, in_axes=(0, 0, None, None), donate_argnums=0, devices=list(mesh.devices.flat))
 
