@@ -86,12 +86,16 @@ def measure_code(method: Any, dataset: Dataset, state: TrainState) -> Values:
 
 def config(model: str, value: float, rate: float) -> ConfigDict:
     """The config of a model with this value of its hyper-parameter, and of the rate of fine-tuning."""
-    made = MODELS[model][2](value)
-    made.finetune.target, made.finetune.epochs = 'classify', FINETUNE_EPOCHS
-    made.finetune.optimizer = optimizers.default_config('sgd', rate, 'cosine')
-    made.finetune.optimizer.momentum = 0.9
-    made.test_checkpoint = 'best'
-    return made
+    return classified(MODELS[model][2](value), rate)
+
+
+def classified(config: ConfigDict, rate: float) -> ConfigDict:
+    """`config`, changed to fine-tune a softmax on its code by gradient descent at this rate, and to test the best epoch of it."""
+    config.finetune.target, config.finetune.epochs = 'classify', FINETUNE_EPOCHS
+    config.finetune.optimizer = optimizers.default_config('sgd', rate, 'cosine')
+    config.finetune.optimizer.momentum = 0.9
+    config.test_checkpoint = 'best'
+    return config
 
 
 def _train(bench: Bench, model: str, value: float, rate: float, seeds: Sequence[int]) -> Part:

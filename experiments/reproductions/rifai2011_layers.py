@@ -4,17 +4,17 @@ import itertools
 
 from ml_collections import ConfigDict
 
-from aejax import optimizers
 from experiments.configs import cae
 from experiments.reproductions.base import Bench, Outcome, Part, Reproduction
 from experiments.reproductions.figures import Figure, over_examples
 from experiments.reproductions.parts import classification_errors, mean_on_validation, run_part
+from experiments.reproductions.rifai2011 import FINETUNE_EPOCHS, classified
 
 PENALTIES = (0.1, 0.3, 1.0)
 """Lambda, of both layers."""
 RATES = (0.1, 0.3)
 """Of gradient descent in fine-tuning."""
-PRETRAINING_EPOCHS, FINETUNE_EPOCHS = 100, 60
+PRETRAINING_EPOCHS = 100
 
 
 def config(penalty_weight: float, rate: float) -> ConfigDict:
@@ -22,10 +22,7 @@ def config(penalty_weight: float, rate: float) -> ConfigDict:
     made = cae.get_config('two_layers')
     made.data.name, made.epochs, made.optimizer.schedule = 'mnist_basic', PRETRAINING_EPOCHS, 'cosine'
     made.layer.penalty_weight = penalty_weight
-    made.finetune.epochs, made.finetune.optimizer = FINETUNE_EPOCHS, optimizers.default_config('sgd', rate, 'cosine')
-    made.finetune.optimizer.momentum = 0.9
-    made.test_checkpoint = 'best'
-    return made
+    return classified(made, rate)
 
 
 def _train(bench: Bench, penalty_weight: float, rate: float) -> Part:

@@ -13,8 +13,9 @@ from ml_collections import ConfigDict
 from aejax import data, methods
 from aejax.evaluation.jacobian import frobenius_norms
 from aejax.training import state as states
+from aejax.types import Context
 from experiments.configs import cae
-from experiments.reproductions import makhzani2014, rifai2011, vincent2010
+from experiments.reproductions import makhzani2014, rifai2011, rifai2011_penalties, vincent2010
 from experiments.reproductions.base import Bench, Part
 from experiments.reproductions.searching import climb
 
@@ -50,7 +51,7 @@ def test_climbing_looks_until_the_error_rises(lowest: float, looked_at: list[flo
     assert all(error == abs(value - lowest) for value, error in found.items())
 
 
-@pytest.mark.parametrize('best', [(0.1, 0.3, 100), (0.25, 0.03, 100), (0.25, 0.1, 10)])
+@pytest.mark.parametrize('best', [(0.1, 0.5, 100), (0.25, 0.3, 100), (0.25, 0.5, 10)])
 def test_the_stack_is_chosen_on_validation(monkeypatch: pytest.MonkeyPatch, best: tuple[float, float, int]) -> None:
     def is_best(config: ConfigDict) -> bool:
         return best == (config.layer.corruption.level, config.finetune.optimizer.learning_rate, config.epochs)
@@ -73,6 +74,13 @@ def test_the_rate_of_fine_tuning_is_chosen_on_validation(monkeypatch: pytest.Mon
     run_part = training_with(lambda config: config.finetune.optimizer.learning_rate == best)
     monkeypatch.setattr(rifai2011, 'run_part', run_part)
     assert rifai2011._search(BENCH, 'CAE')[1] == best
+
+
+@pytest.mark.parametrize('best', rifai2011_penalties.HESSIAN_WEIGHTS)
+def test_the_second_order_penalty_is_chosen_on_validation(monkeypatch: pytest.MonkeyPatch, best: float) -> None:
+    run_part = training_with(lambda config: config.hessian.weight == best)
+    monkeypatch.setattr(rifai2011_penalties, 'run_part', run_part)
+    assert rifai2011_penalties._search(BENCH)[0] == best
 
 
 @pytest.mark.parametrize('best', list(itertools.product(makhzani2014.FACTORS, makhzani2014.RATES)))
@@ -101,3 +109,20 @@ def test_norms_of_the_table_are_those_of_the_jacobian() -> None:
     state = states.create(method, jax.random.key(0), {'x': x})
     expected = frobenius_norms(lambda x: method.encode(state.params, {}, x), x)
     np.testing.assert_allclose(rifai2011.norms(method, state, x), expected, rtol=1e-4)
+
+
+def test_the_penalties_that_are_compared_have_the_same_weight_and_are_measured_alike() -> None:
+    table, loaded = rifai2011_penalties, data.load('digits')
+    for std in table.STDS:
+        config = table.estimated(std)
+        assert config.penalty_weight * config.corruption.level**2 == pytest.approx(table.exact().penalty_weight)
+    method = methods.build(cae.get_config(), loaded.spec)
+    x = jnp.asarray(loaded.split('test')['x'] / 255, jnp.float32)
+    state = states.create(method, jax.random.key(0), {'x': x})
+    found = table.measure_code(method, loaded, state)
+    expected = method.evaluate(state.params, {}, {'x': x}, Context(jax.random.key(0), jnp.asarray(0), {}))
+    np.testing.assert_allclose(found['norm'], expected['jacobian_norm'], rtol=1e-4)
+    # Of noise of standard deviation s: within what a Taylor series to the second order says, but for the next term.
+    hessians = jax.vmap(jax.hessian(lambda x: method.encode(state.params, {}, x[None])[0]))(x[:20])
+    assert found['change'][:20].mean() == pytest.approx(table.STDS[0] ** 2 * float((hessians**2).sum()) / 20, rel=0.2)
+    assert found['saturation'].shape == (len(x),)
