@@ -1,5 +1,6 @@
 """Rifai et al. 2011: the contractive penalty exact, estimated by noise, and of second order (CAE+H)."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -19,7 +20,7 @@ from experiments.reproductions.rifai2011 import FINETUNE_EPOCHS, classified, nor
 
 PENALTY_WEIGHT, RATE = 0.3, 0.1
 """Lambda of the exact penalty and rate of fine-tuning, those that validation chose for the CAE of `rifai2011.table`."""
-STDS = (0.1, 0.03, 0.01)
+STDS = (0.1, 0.01)
 """s of the noise by which the stochastic CAE estimates the penalty."""
 HESSIAN_WEIGHTS = (1.0, 10.0)
 """Gamma of CAE+H, whose noise is the first of STDS."""
@@ -57,8 +58,8 @@ def measure_code(method: Any, dataset: Dataset, state: TrainState) -> Values:
     return {name: np.asarray(value) for name, value in values.items()}
 
 
-def _train(bench: Bench, name: str, config: ConfigDict) -> Part:
-    return run_part(bench, name, config, classification_errors, after={'train': measure_code})
+def _train(bench: Bench, name: str, config: ConfigDict, seeds: Sequence[int] | None = None) -> Part:
+    return run_part(bench, name, config, classification_errors, seeds, after={'train': measure_code})
 
 
 def _figures(name: str, part: Part, reference: Part, target: str = '', bound: Interval | None = None) -> list[Figure]:
@@ -75,19 +76,21 @@ def _figures(name: str, part: Part, reference: Part, target: str = '', bound: In
     return [*figures, Figure(f"{name}: norm of the Jacobian over CAE's", rise, '', '', bound)]
 
 
-def _search(bench: Bench) -> tuple[float, Part, list[dict[str, Any]]]:
-    """Gamma of the lowest validation error after fine-tuning, and CAE+H with it."""
-    tried = {weight: _train(bench, f'CAE+H, gamma {weight:g}', exact(weight)) for weight in HESSIAN_WEIGHTS}
-    errors = {weight: mean_on_validation(part, 'classification_error') for weight, part in tried.items()}
-    rows = [{'gamma': weight, 'seeds': list(bench.seeds), 'validation_error': error} for weight, error in errors.items()]
-    best = min(errors, key=errors.__getitem__)
-    return best, tried[best], rows
+def _search(bench: Bench) -> tuple[float, list[dict[str, Any]]]:
+    """Gamma of the lowest validation error after fine-tuning with the first seed."""
+    seeds, errors = bench.seeds[:1], {}
+    for weight in HESSIAN_WEIGHTS:
+        part = _train(bench, f'CAE+H, gamma {weight:g}', exact(weight), seeds)
+        errors[weight] = mean_on_validation(part, 'classification_error')
+    rows = [{'gamma': weight, 'seeds': list(seeds), 'validation_error': error} for weight, error in errors.items()]
+    return min(errors, key=errors.__getitem__), rows
 
 
 def run(bench: Bench) -> Outcome:
     """The exact penalty, CAE+H with the gamma that validation chose, and the estimates, all with the same seeds."""
     reference = _train(bench, 'CAE', exact())
-    _, second, rows = _search(bench)
+    weight, rows = _search(bench)
+    second = _train(bench, f'CAE+H, gamma {weight:g}', exact(weight))
     estimates = {std: _train(bench, f'stochastic CAE, s = {std:g}', estimated(std)) for std in bench.first(STDS)}
     less = ratio(second.values['train/change'], reference.values['train/change'])
     figures = [
@@ -118,7 +121,7 @@ TABLES = (
         target=f'norm of the Jacobian, stochastic CAE with s = {STDS[-1]:g} over CAE, {SAME}; change of the Jacobian, CAE+H over '
         f'CAE, {SMALLER}; ours, for the sources have no such figures',
         chosen=f'Gamma of CAE+H, of {", ".join(f"{value:g}" for value in HESSIAN_WEIGHTS)}, by validation error after '
-        'fine-tuning, mean of all seeds. Lambda and the rate of fine-tuning are those of the CAE in rifai2011.table.',
+        'fine-tuning with the first seed. Lambda and the rate of fine-tuning are those of the CAE in rifai2011.table.',
         run=run,
     ),
 )
