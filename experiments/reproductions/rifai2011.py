@@ -8,7 +8,6 @@ import jax.numpy as jnp
 import numpy as np
 from ml_collections import ConfigDict
 
-from aejax import optimizers
 from aejax.data import Dataset
 from aejax.evaluation import distances, jacobian
 from aejax.losses.jacobian_forms import FORMS
@@ -17,10 +16,10 @@ from aejax.visualization import curves
 from experiments.configs import cae, dae, rbm
 from experiments.reproductions.base import Bench, Outcome, Part, Reproduction
 from experiments.reproductions.figures import Figure, Tolerance, over_examples, ratio
+from experiments.reproductions.finetuning import FINETUNE_EPOCHS, classified
 from experiments.reproductions.parts import Values, classification_errors, inputs, mean_on_validation, run_part
 
 NUM_CENTRES, NUM_SPECTRA, NUM_COMPARED, NUM_RADII = 100, 50, 1_000, 20
-FINETUNE_EPOCHS = 60
 RATES = (0.1, 0.3)
 """Of gradient descent in fine-tuning."""
 
@@ -87,15 +86,6 @@ def measure_code(method: Any, dataset: Dataset, state: TrainState) -> Values:
 def config(model: str, value: float, rate: float) -> ConfigDict:
     """The config of a model with this value of its hyper-parameter, and of the rate of fine-tuning."""
     return classified(MODELS[model][2](value), rate)
-
-
-def classified(config: ConfigDict, rate: float) -> ConfigDict:
-    """`config`, changed to fine-tune a softmax on its code by gradient descent at this rate, and to test the best epoch of it."""
-    config.finetune.target, config.finetune.epochs = 'classify', FINETUNE_EPOCHS
-    config.finetune.optimizer = optimizers.default_config('sgd', rate, 'cosine')
-    config.finetune.optimizer.momentum = 0.9
-    config.test_checkpoint = 'best'
-    return config
 
 
 def _train(bench: Bench, model: str, value: float, rate: float, seeds: Sequence[int]) -> Part:

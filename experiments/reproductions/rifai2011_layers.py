@@ -7,8 +7,8 @@ from ml_collections import ConfigDict
 from experiments.configs import cae
 from experiments.reproductions.base import Bench, Outcome, Part, Reproduction
 from experiments.reproductions.figures import Figure, over_examples
+from experiments.reproductions.finetuning import FINETUNE_EPOCHS, classified
 from experiments.reproductions.parts import classification_errors, mean_on_validation, run_part
-from experiments.reproductions.rifai2011 import FINETUNE_EPOCHS, classified
 
 PENALTIES = (0.1, 0.3, 1.0)
 """Lambda, of both layers."""

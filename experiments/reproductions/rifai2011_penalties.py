@@ -15,8 +15,9 @@ from aejax.types import TrainState
 from experiments.configs import cae, stochastic_cae
 from experiments.reproductions.base import Bench, Outcome, Part, Reproduction
 from experiments.reproductions.figures import Figure, Interval, Tolerance, over_examples, ratio
+from experiments.reproductions.finetuning import FINETUNE_EPOCHS, classified
 from experiments.reproductions.parts import Values, classification_errors, inputs, mean_on_validation, run_part
-from experiments.reproductions.rifai2011 import FINETUNE_EPOCHS, classified, norms
+from experiments.reproductions.rifai2011 import norms
 
 PENALTY_WEIGHT, RATE = 0.3, 0.1
 """Lambda of the exact penalty and rate of fine-tuning, those that validation chose for the CAE of `rifai2011.table`."""
@@ -91,17 +92,17 @@ def run(bench: Bench) -> Outcome:
     reference = _train(bench, 'CAE', exact())
     weight, rows = _search(bench)
     second = _train(bench, f'CAE+H, gamma {weight:g}', exact(weight))
-    estimates = {std: _train(bench, f'stochastic CAE, s = {std:g}', estimated(std)) for std in bench.first(STDS)}
+    names = {std: f'stochastic CAE, s = {std:g}' for std in bench.first(STDS)}
+    estimates = {name: _train(bench, name, estimated(std)) for std, name in names.items()}
     less = ratio(second.values['train/change'], reference.values['train/change'])
     figures = [
         *_figures('CAE', reference, reference, '1.14'),
         *_figures('CAE+H', second, reference, '1.04 (from memory)'),
         Figure("CAE+H: change of the Jacobian over CAE's", less, '', '', SMALLER),
     ]
-    for std, part in estimates.items():
-        figures += _figures(f'stochastic CAE, s = {std:g}', part, reference, bound=SAME if std == STDS[-1] else None)
-    parts = {f'stochastic CAE, s = {std:g}': part for std, part in estimates.items()}
-    return Outcome(figures, {'CAE': reference, 'CAE+H': second, **parts}, rows)
+    for std, name in names.items():
+        figures += _figures(name, estimates[name], reference, bound=SAME if std == STDS[-1] else None)
+    return Outcome(figures, {'CAE': reference, 'CAE+H': second, **estimates}, rows)
 
 
 TABLES = (

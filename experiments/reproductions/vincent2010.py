@@ -8,16 +8,16 @@ from typing import Any
 import numpy as np
 from ml_collections import ConfigDict
 
-from aejax import optimizers
 from aejax.data import Dataset
 from aejax.runs.setup import load_data
 from experiments.configs import stacked_ae
 from experiments.reproductions.base import Bench, Outcome, Part, Reproduction
 from experiments.reproductions.figures import Figure, Tolerance, over_examples
+from experiments.reproductions.finetuning import FINETUNE_EPOCHS, classified
 from experiments.reproductions.parts import classification_errors, mean_on_validation, run_part
 from experiments.reproductions.searching import climb
 
-PRETRAINING_EPOCHS, FINETUNE_EPOCHS = 100, 60
+PRETRAINING_EPOCHS = 100
 UNTRAINED_SCALE = 4.0
 """Of the kernels without pretraining: from Glorot's bound alone, three layers of sigmoid units stay at chance."""
 # The machine's: penalty C, and gamma as a multiple of 1 / (D var(x)).
@@ -89,10 +89,7 @@ def config(problem: Problem, level: float | None, rate: float, epochs: int = PRE
     made.epochs, made.optimizer.schedule = epochs if level is not None else 0, 'cosine'
     made.layer.corruption.level = level or 0.0
     made.layer.model.initial_scale = 1.0 if level is not None else UNTRAINED_SCALE
-    made.finetune.epochs, made.finetune.optimizer = FINETUNE_EPOCHS, optimizers.default_config('sgd', rate, 'cosine')
-    made.finetune.optimizer.momentum, made.finetune.optimizer.warmup_steps = 0.9, problem.warmup_steps
-    made.test_checkpoint = 'best'
-    return made
+    return classified(made, rate, problem.warmup_steps)
 
 
 def _name(level: float | None) -> str:
