@@ -3,7 +3,7 @@
 python -m experiments.run --config=configs/stochastic_cae.py         digits, 64-256 sigmoid, tied, Gaussian noise of std .1
 python -m experiments.run --config=configs/stochastic_cae.py:mnist   784-1000 sigmoid, tied
 
-To first order, weight times variance of the noise is the CAE's own weight: .1 on the digits, as in configs/cae.py; 1 on MNIST.
+To first order, weight times variance of the noise is the CAE's own weight: .1, as in configs/cae.py.
 """
 
 from ml_collections import ConfigDict
@@ -28,7 +28,6 @@ def get_config(variant: str = '') -> ConfigDict:
     config.epochs = 200
     if variant == 'mnist':
         config.data.name = 'mnist'
-        config.penalty_weight = 100.0
         config.model.latents = 1000
         config.epochs, config.log_every, config.checkpoint_every = 60, 2.0, 10.0
     return config

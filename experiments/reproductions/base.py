@@ -71,7 +71,8 @@ class Part:
         seeds: of its members.
         data: `Dataset.describe()`.
         values: what was measured, each stacked over the seeds, [seeds, ...].
-        seconds: of training and measuring, one a seed.
+        seconds: of training and measuring, one a seed; those of a pretraining that several parts share count for the first,
+            which may be one of the search.
     """
 
     config: ConfigDict

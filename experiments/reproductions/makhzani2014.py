@@ -14,7 +14,7 @@ from aejax.types import TrainState
 from experiments.configs import sparse_ae
 from experiments.reproductions.base import Bench, Outcome, Part, Reproduction
 from experiments.reproductions.figures import Figure, Tolerance, over_examples, over_seeds
-from experiments.reproductions.parts import Values, classification_errors, inputs, mean_on_validation, run_part
+from experiments.reproductions.parts import Values, classification_errors, error_on_test, inputs, mean_on_validation, run_part
 
 FACTORS = (1.0, 2.0, 4.0, 6.0)
 """Units kept in evaluation, as multiples of k."""
@@ -72,7 +72,7 @@ def run(bench: Bench) -> Outcome:
     pixels = over_examples(pixel_errors(dataset)[None]).scaled(100)
     factor, rate, search = _search(bench)
     part = _train(bench, factor, rate)
-    wrong = over_examples(part.values['test_classification_error']).scaled(100)
+    wrong = error_on_test(part)
     figures = [
         Figure('linear classifier on k-sparse codes: test error', wrong, '%', '1.35 (from memory)', Tolerance('at most', 1.8)),
         Figure('linear classifier on raw pixels: test error', pixels, '%', '7.20 (from memory)'),

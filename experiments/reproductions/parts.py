@@ -21,6 +21,7 @@ from aejax.runs.folder import plain
 from aejax.runs.setup import build, load_data
 from aejax.types import Array, Method, TrainState
 from experiments.reproductions.base import Bench, Part
+from experiments.reproductions.figures import Measured, over_examples
 from experiments.reproductions.members import FINAL, train_members
 from experiments.reproductions.stored import where
 
@@ -45,6 +46,11 @@ def classification_errors(method: Method, dataset: Dataset, state: TrainState) -
 def mean_on_validation(part: Part, metric: str) -> float:
     """Mean of a metric over the validation examples and the seeds: what searches compare."""
     return float(part.values[f'validation_{metric}'].mean())
+
+
+def error_on_test(part: Part) -> Measured:
+    """Of a softmax on the code, in per cent of the test images."""
+    return over_examples(part.values['test_classification_error']).scaled(100)
 
 
 def inputs(dataset: Dataset, split: str, rows: slice | np.ndarray = slice(None)) -> Array:

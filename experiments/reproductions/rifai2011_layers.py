@@ -6,9 +6,9 @@ from ml_collections import ConfigDict
 
 from experiments.configs import cae
 from experiments.reproductions.base import Bench, Outcome, Part, Reproduction
-from experiments.reproductions.figures import Figure, over_examples
+from experiments.reproductions.figures import Figure
 from experiments.reproductions.finetuning import FINETUNE_EPOCHS, classified
-from experiments.reproductions.parts import classification_errors, mean_on_validation, run_part
+from experiments.reproductions.parts import classification_errors, error_on_test, mean_on_validation, run_part
 
 PENALTIES = (0.1, 0.3, 1.0)
 """Lambda, of both layers."""
@@ -40,8 +40,8 @@ def run(bench: Bench) -> Outcome:
         for (penalty, rate), error in errors.items()
     ]
     best = trained[min(errors, key=errors.__getitem__)]
-    wrong = over_examples(best.values['test_classification_error']).scaled(100)
-    return Outcome([Figure('CAE-2: test error after fine-tuning', wrong, '%', '2.48')], {'CAE-2': best}, rows)
+    figure = Figure('CAE-2: test error after fine-tuning', error_on_test(best), '%', '2.48')
+    return Outcome([figure], {'CAE-2': best}, rows)
 
 
 TABLES = (

@@ -14,7 +14,7 @@ from experiments.configs import stacked_ae
 from experiments.reproductions.base import Bench, Outcome, Part, Reproduction
 from experiments.reproductions.figures import Figure, Tolerance, over_examples
 from experiments.reproductions.finetuning import FINETUNE_EPOCHS, classified
-from experiments.reproductions.parts import classification_errors, mean_on_validation, run_part
+from experiments.reproductions.parts import classification_errors, error_on_test, mean_on_validation, run_part
 from experiments.reproductions.searching import climb
 
 PRETRAINING_EPOCHS = 100
@@ -34,6 +34,7 @@ class Problem:
         data: as in `config.data.name`.
         levels: shares masked that are compared.
         published: by model.
+        revised: what was changed after a first measurement.
         rates: of gradient descent in fine-tuning.
         first_rate: at which the search for the best of them begins.
         warmup_steps: of fine-tuning. High rates generalise better, and diverge from a cold start.
@@ -50,6 +51,7 @@ class Problem:
     first_rate: float
     warmup_steps: int
     published: dict[str, str]
+    revised: str
     epochs: tuple[int, ...] = ()
     highest: float | None = None
     gap: float | None = None
@@ -65,6 +67,8 @@ PROBLEMS = (
         first_rate=0.3,
         warmup_steps=500,
         published={'SVM': '3.03 ± 0.15', 'SAE-3': '3.46 ± 0.16', 'SDAE-3': '2.84 ± 0.15'},
+        revised='The warm-up and the rates above 0.3 were added after a first measurement from a cold start, on the test split '
+        'as this is: 3.17, 3.87 and 4.44 % (SDAE-3, SAE-3, no pretraining), the wider kernels without pretraining after 62.6 %.',
         highest=3.1,
         gap=0.3,
     ),
@@ -78,6 +82,8 @@ PROBLEMS = (
         first_rate=0.5,
         warmup_steps=2_000,
         published={'SVM': '14.58 ± 0.31', 'SAE-3': '11.28 ± 0.28', 'SDAE-3': '10.30 ± 0.27'},
+        revised='The warm-up, by pilots with the first seed, and the rates above 0.3 were added after a first measurement from a '
+        'cold start, on the test split as this is: 15.0, 18.5 and 20.4 % (SDAE-3, SAE-3, no pretraining).',
     ),
 )
 
@@ -110,15 +116,16 @@ def _search(
     """
     found: dict[tuple[float | None, float, int], float] = {}
 
-    def error(level: float | None, rate: float, epochs: int = PRETRAINING_EPOCHS) -> float:
+    def error(level: float | None, epochs: int, rate: float) -> float:
         return mean_on_validation(_train(bench, problem, level, rate, epochs), 'classification_error')
 
     for level in levels:
-        errors = climb(problem.rates, problem.first_rate, functools.partial(error, level))
-        found |= {(level, rate, PRETRAINING_EPOCHS): value for rate, value in errors.items()}
+        usual = PRETRAINING_EPOCHS if level is not None else 0
+        errors = climb(problem.rates, problem.first_rate, functools.partial(error, level, usual))
+        found |= {(level, rate, usual): value for rate, value in errors.items()}
         best = min(errors, key=errors.__getitem__)
         for epochs in problem.epochs if level is not None else ():
-            found[level, best, epochs] = error(level, best, epochs)
+            found[level, best, epochs] = error(level, epochs, best)
     rows = [
         {'model': _name(level), 'epochs': epochs, 'finetuning_rate': rate, 'seeds': list(bench.seeds), 'validation_error': value}
         for (level, rate, epochs), value in found.items()
@@ -153,9 +160,8 @@ def run(problem: Problem, bench: Bench) -> Outcome:
         search += rows
         parts[name] = _train(bench, problem, *best)
     for name, part in parts.items():
-        wrong = over_examples(part.values['test_classification_error']).scaled(100)
         bound = Tolerance('at most', problem.highest) if name == 'SDAE-3' and problem.highest else None
-        figures.append(Figure(f'{name}: test error', wrong, '%', problem.published.get(name, ''), bound))
+        figures.append(Figure(f'{name}: test error', error_on_test(part), '%', problem.published.get(name, ''), bound))
     difference = parts['SAE-3'].values['test_classification_error'] - parts['SDAE-3'].values['test_classification_error']
     figures.append(_gap(problem, over_examples(difference).scaled(100)))
     return Outcome(figures, parts, search)
@@ -200,7 +206,8 @@ def _table(problem: Problem) -> Reproduction:
         chosen='By validation error after fine-tuning, mean of all seeds: the rate of fine-tuning for each of the three, of '
         f'{", ".join(f"{rate:g}" for rate in problem.rates)}, from {problem.first_rate:g} up, or else down, until the error no '
         'longer falls; '
-        f'{_levels(problem)}; {_epochs(problem)}C and gamma of the SVM. The paper also searched widths and pretraining.',
+        f'{_levels(problem)}; {_epochs(problem)}C and gamma of the SVM. {problem.revised} The paper also searched widths '
+        'and pretraining.',
         run=functools.partial(run, problem),
     )
 

@@ -327,6 +327,55 @@ def test_committed_results_are_of_the_configs_of_now(table: reproductions.Reprod
         assert any(all(config[key] == value for key, value in one.items() if key in config) for one in stored)
 
 
+CHOSEN_BY_A_CLASSIFIER = [
+    'makhzani2014.codes',
+    'rifai2011.penalties',
+    'rifai2011.table',
+    'rifai2011.two_layers',
+    'vincent2010.background',
+    'vincent2010.basic',
+]
+
+
+class Away(Nothing):
+    """Values of a part with a validation error alone: how far its settings are from those that were chosen."""
+
+    def __init__(self, distance: float):
+        super().__init__()
+        self.distance = distance
+
+    def __getitem__(self, name: str) -> Any:
+        return np.full((1, 1), self.distance) if name == 'validation_classification_error' else super().__getitem__(name)
+
+
+def between(one: dict[str, Any], other: dict[str, Any]) -> float:
+    """Summed over the settings that both have: how far numbers are apart, 1 for anything else that differs."""
+    pairs = [(one[key], other[key]) for key in one.keys() & other.keys() - set(WHEN_TO_TELL)]
+    numbers = (int, float)
+    return sum(abs(a - b) if isinstance(a, numbers) and isinstance(b, numbers) else float(a != b) for a, b in pairs)
+
+
+@pytest.mark.parametrize('name', CHOSEN_BY_A_CLASSIFIER)
+def test_what_a_search_chose_can_be_chosen_now(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    (table,), result = reproductions.find(name), results.read(name, results.FOLDER)
+    stored = {part: flatten(found['config']) for part, found in result['parts'].items()}
+    asked: dict[str, list[float]] = {part: [] for part in stored}
+
+    def record(bench: Bench, name: str, config: ConfigDict, *rest: Any, **options: Any) -> Part:
+        (part,) = (part for part in stored if f'{name},'.startswith(f'{part},'))
+        asked[part].append(between(flatten(plain(bench.config(config))), stored[part]))
+        return Part(config, (0,), {}, Away(asked[part][-1]), (0.0,))
+
+    module = getattr(table.run, 'func', table.run).__module__
+    monkeypatch.setattr(f'{module}.run_part', record)
+    for other in ('load_data', 'pixel_errors', 'machine_errors'):
+        given = (np.zeros(1), []) if other == 'machine_errors' else np.zeros(1)
+        monkeypatch.setattr(f'{module}.{other}', lambda *arguments, given=given: given, raising=False)
+    with pytest.raises(NothingMeasuredError):
+        table.run(Bench(seeds=result['seeds'], say=lambda text: None))
+    assert all(0 in distances for distances in asked.values()), asked
+
+
 @pytest.mark.parametrize(
     ('readme', 'extent'), [(ROOT / 'README.md', 'headlines'), (results.FOLDER / 'README.md', 'all')], ids=['root', 'results']
 )

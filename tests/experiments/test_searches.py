@@ -1,5 +1,6 @@
 """What the reproductions choose by: validation, and nothing that the test split says."""
 
+import dataclasses
 import itertools
 from collections.abc import Callable
 from typing import Any
@@ -23,11 +24,16 @@ BENCH = Bench((0, 1))
 
 
 def training_with(is_best: Callable[[ConfigDict], bool]) -> Callable[..., Part]:
-    """`run_part` of models whose validation error is lowest where `is_best`, and whose test error is highest there."""
+    """`run_part` of models whose validation error is lowest where `is_best`, of several seeds on average and not with the first.
+
+    Their test error is highest there.
+    """
 
     def run_part(bench: Bench, name: str, config: ConfigDict, measure: Any, seeds: Any = None, after: Any = None) -> Part:
         members = tuple(bench.seeds if seeds is None else seeds)
         error = np.full((len(members), 4), 0.1 if is_best(config) else 0.2)
+        if is_best(config) and len(members) > 1:
+            error += np.linspace(0.15, -0.15, len(members))[:, None]
         values = {'validation_classification_error': error, 'test_classification_error': 0.5 - error}
         return Part(config, members, {}, values, (1.0,) * len(members))
 
@@ -95,11 +101,15 @@ def test_the_number_of_units_is_chosen_on_validation(monkeypatch: pytest.MonkeyP
 
 
 def test_the_machine_is_chosen_on_validation() -> None:
-    errors, rows = vincent2010.machine_errors(data.load('digits'), ((1e-4, 1.0), (10.0, 1.0)))
+    loaded = data.load('digits')
+    test = loaded.split('test')
+    # Of these labels the machine that is best on validation knows none, and the one that always says the same some.
+    shifted = {**loaded.splits, 'test': {**test, 'label': (test['label'] + 1) % 10}}
+    errors, rows = vincent2010.machine_errors(dataclasses.replace(loaded, splits=shifted), ((1e-4, 1.0), (10.0, 1.0)))
     by_penalty = {row['C']: row['validation_error'] for row in rows}
     assert by_penalty[10.0] < 0.05 < 0.5 < by_penalty[1e-4]
     assert errors.shape == (300,)
-    assert errors.mean() < 0.05
+    assert errors.mean() > 0.95
 
 
 def test_norms_of_the_table_are_those_of_the_jacobian() -> None:
