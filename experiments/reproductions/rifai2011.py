@@ -17,7 +17,7 @@ from experiments.configs import cae, dae, rbm
 from experiments.reproductions.base import Bench, Outcome, Part, Reproduction
 from experiments.reproductions.figures import Figure, Tolerance, over_examples, ratio
 from experiments.reproductions.finetuning import FINETUNE_EPOCHS, classified
-from experiments.reproductions.parts import Values, classification_errors, inputs, mean_on_validation, run_part
+from experiments.reproductions.parts import Values, classification_errors, error_on_test, inputs, mean_on_validation, run_part
 
 NUM_CENTRES, NUM_SPECTRA, NUM_COMPARED, NUM_RADII = 100, 50, 1_000, 20
 RATES = (0.1, 0.3, 1.0)
@@ -124,10 +124,9 @@ def _figures(model: str, part: Part, reference: Part) -> list[Figure]:
         'AE': (None, Tolerance('at least', 10.0), None),
     }
     bounds = several.get(model, (None, None, None))
-    wrong = over_examples(part.values['test_classification_error']).scaled(100)
     share = over_examples(part.values['train/saturation']).scaled(100)
     return [
-        Figure(f'{model}: test error after fine-tuning', wrong, '%', f'{error}', bounds[0]),
+        Figure(f'{model}: test error after fine-tuning', error_on_test(part), '%', f'{error}', bounds[0]),
         Figure(f"{model}: norm of the Jacobian over CAE's", rise, '', f'{norm / against:.3g}', bounds[1]),
         Figure(f'{model}: saturated units', share, '%', f'{saturated}', bounds[2]),
     ]
@@ -164,8 +163,8 @@ TABLES = (
         title='six encoders of one layer after fine-tuning',
         source='Rifai et al. 2011, Contractive auto-encoders, https://icml.cc/2011/papers/455_icmlpaper.pdf',
         protocol='784-1000 sigmoid units (tied weights, sigmoid output and cross-entropy on grey MNIST for the autoencoders; '
-        'CD-1 for the RBM), 60 epochs of Adam at 1e-3, of the RBM 30 of gradient descent with momentum 0.5, with cosine decay '
-        '(of the AE compared with none); '
+        'CD-1 on the same grey values for the RBM), 60 epochs of Adam at 1e-3, of the RBM 30 of gradient descent with momentum '
+        '0.5, with cosine decay (of the AE compared with none); '
         'then a softmax on the code and gradient descent with momentum 0.9 and cosine decay on all weights of the encoder, '
         'batches of 100, '
         f'{FINETUNE_EPOCHS} epochs with {WARMUP_STEPS:,} steps of linear warm-up, of which the one with the lowest validation '
@@ -175,7 +174,9 @@ TABLES = (
         'CAE, at least 10, saturated units of the CAE at least 75 %',
         chosen='By validation error after fine-tuning, of the CAE and the AE as a mean over all seeds, of the others with the '
         f'first: the rate of fine-tuning of {", ".join(f"{rate:g}" for rate in RATES)} with the first value of the model, then '
-        'its value. The search lists all that were compared.',
+        'its value. The search lists all that were compared. The warm-up and the rate of 1 were added after a first measurement '
+        'from a cold start, on the test split as this is, with 1.40 % for the CAE and 1.76 % for the AE; the validation error of '
+        'all six is lower with them.',
         run=run,
     ),
 )
