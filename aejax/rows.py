@@ -30,7 +30,7 @@ def read_rows(path: str | os.PathLike[str]) -> list[dict[str, Any]]:
     rows = [_row(line) for _, line in filled]
     for (number, _), row in zip(filled[:-1], rows, strict=False):
         if row is None:
-            raise UserError(f'{path}, line {number}, is no row of metrics: mend or remove that line')
+            raise UserError(f'{path}, line {number}, is no row of metrics: mend or remove that line, or the file')
     return [row for row in rows if row is not None]
 
 

@@ -184,8 +184,9 @@ def _parse(argv: list[str]) -> list[str]:
         sys.exit(0)
     except Exception as error:  # a config is a program: it can fail in any way
         kind = '' if isinstance(error, AttributeError | KeyError) else f'{type(error).__name__}: '
-        if isinstance(error, KeyError) and one_line(error).isidentifier():  # an override in a section that is not there
-            raise UserError(f'in the config or its overrides: this config has no section {one_line(error)!r}') from None
+        if not kind and one_line(error).isidentifier():  # an override in a section that is not there, or of such a key
+            missing = 'section' if isinstance(error, KeyError) else 'key'
+            raise UserError(f'in the config or its overrides: this config has no {missing} {one_line(error)!r}') from None
         if "no attribute 'get_config'" in str(error):
             raise UserError(f'the file of --config has no get_config(), so it is no experiment; {there_are()}') from None
         raise UserError(f'in the config or its overrides: {kind}{one_line(error)}') from None

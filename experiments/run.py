@@ -51,6 +51,8 @@ def main() -> None:
         cli.join_processes()
     if _CONFIG.value is None and (_WORKDIR.value is None or _MODE.value == 'train'):
         raise UserError('which experiment? give --config=configs/cae.py (or another of experiments/configs)')
+    if _WORKDIR.value == '':
+        raise UserError('--workdir is empty: name a folder, or leave it out')
     workdir = pathlib.Path(_WORKDIR.value or pathlib.Path('runs') / cli.config_name(_config_argument()))
     where = Folders(flags.FLAGS.data_dir, flags.FLAGS.download_dir)
     command = ['python', '-m', 'experiments.run', *sys.argv[1:]]

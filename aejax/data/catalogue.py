@@ -73,10 +73,10 @@ def _load(name: str, preprocessing: str | None, seed: int, prepared: Path, raw: 
         from aejax.data.tfds_images import load_tfds
 
         return load_tfds(name, preprocessing, seed, prepared)
-    nearest = difflib.get_close_matches(name, NAMES, n=1, cutoff=0)
+    nearest = difflib.get_close_matches(name, NAMES, n=1)
+    hint = f', did you mean {nearest[0]!r}? There' if nearest else ': there'
     raise UserError(
-        f'unknown data set {name!r}, did you mean {nearest[0]!r}? There are {", ".join(NAMES)} and tfds:NAME, '
-        'and of images NAME:thickness and NAME:rotation'
+        f'unknown data set {name!r}{hint} are {", ".join(NAMES)} and tfds:NAME, and of images NAME:thickness and NAME:rotation'
     )
 
 

@@ -49,13 +49,14 @@ def find(name: str) -> tuple[Reproduction, ...]:
     """The table 'PAPER.TABLE', or all tables of 'PAPER'.
 
     Raises:
-        UserError: naming the nearest, if there is none of that name.
+        UserError: if there is none of that name; it tells the nearest.
     """
     found = tuple(table for table in ALL if name in (table.name, table.paper))
     if not found:
         known = [*(table.name for table in ALL), *(table.paper for table in ALL)]
-        nearest = difflib.get_close_matches(name, known, n=1, cutoff=0)[0]
-        raise UserError(f'there is no reproduction {name!r}, did you mean {nearest}? --list shows them all')
+        nearest = difflib.get_close_matches(name, known, n=1)
+        hint = f', did you mean {nearest[0]}?' if nearest else ':'
+        raise UserError(f'there is no reproduction {name!r}{hint} --list shows them all')
     return found
 
 

@@ -14,6 +14,7 @@ from aejax.types import PREPROCESSING, UNIT_INTERVAL_PREPROCESSING, DataSpec, Us
     ('name', 'arguments', 'message'),
     [
         ('mnsit', {}, "unknown data set 'mnsit', did you mean 'mnist'"),
+        ('cifar', {}, "unknown data set 'cifar': there are digits, mnist"),
         ('digits', {'preprocessing': 'raw'}, "digits cannot be preprocessed by 'raw': it allows scale, dynamic_binarisation"),
         (
             'digits',

@@ -407,6 +407,8 @@ def test_names() -> None:
     assert tables == ['kingma2013.bound', 'kingma2013.latents', 'kingma2013.sizes', 'kingma2013.manifold']
     with pytest.raises(UserError, match=r"'rifai2011.tabel', did you mean rifai2011.table"):
         reproductions.find('rifai2011.tabel')
+    with pytest.raises(UserError, match="no reproduction 'foo': --list shows"):
+        reproductions.find('foo')
     assert len({table.name for table in reproductions.ALL}) == len(reproductions.ALL)
 
 

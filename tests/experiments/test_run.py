@@ -213,6 +213,8 @@ def test_foreign_files(commands, tmp_path):
         (('--config=configs/cae.py', '--config.epoch=3'), ["'epoch'", '"epochs"']),
         (('--config=configs/cae.py', '--config.model.hiden=(3,)'), ["'hiden'", '"hidden"']),
         (('--config=configs/cae.py', '--config.first_layer.loss=x'), ["this config has no section 'first_layer'"]),
+        (('--config=configs/cae.py', '--config.noise=1'), ["this config has no key 'noise'"]),
+        (('--config=configs/cae.py', '--workdir='), ['--workdir is empty']),
         (
             ('--config=configs/vae.py', '--config.prior=standard'),
             ['--config.prior is a section and takes no value: set one of its'],
