@@ -19,7 +19,7 @@ from aejax.runs.loading import due_steps
 from aejax.runs.missing import is_readable, missing, whole_steps
 from aejax.runs.run import Run
 from aejax.runs.setup import Folders, build, check, complete, load_data, make_source
-from aejax.training.checkpoint import Checkpoints
+from aejax.training.checkpoint import DIGESTS, Checkpoints
 from aejax.training.parallel import usable_devices
 from aejax.types import TrainState
 
@@ -74,6 +74,9 @@ def resume(run: Run, command: Sequence[str]) -> TrainState | None:
     """The state to go on from, None for the beginning; rows of steps that will be done again are dropped."""
     if redo := [phrase for name, phrase in run.gaps.items() if name != METRICS]:
         run.warn(f'{run.folder} had finished, but {"; ".join(redo)}: what is missing is made again')
+    for path in (run.folder / SUMMARY, run.folder / CHECKPOINTS / DIGESTS):
+        if path.exists() and not folders.read_object(path):
+            run.warn(f'{path} is damaged: it is made again from what is there')
     state = run.checkpoints.restore_last(run.template, run.warn)
     step = 0 if state is None else int(state.step)
     if state is None and read_rows(run.folder / METRICS):

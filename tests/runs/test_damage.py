@@ -104,7 +104,10 @@ def test_damaged_files_around_the_checkpoints(whole, unfinished):
     (unfinished / 'summary.json').write_text('{"status": "fini')
     (unfinished / 'provenance.json').write_text('\x00')
     (unfinished / 'checkpoints' / 'digests.json').write_text('{"36"')
-    train(config(), unfinished)
+    heard = Heard()
+    train(config(), unfinished, console=heard)
+    for name, warning in zip(('summary.json', 'digests.json', 'provenance.json'), heard.warnings, strict=True):
+        assert f'{name} is' in warning
     assert_same(unfinished, whole)
     assert read(unfinished, 'provenance')['data'] == read(whole, 'provenance')['data']
     assert 'went on at step 36' in read(unfinished, 'provenance')['note']
