@@ -18,6 +18,8 @@ PACKAGES = ('jax', 'jaxlib', 'flax', 'optax', 'orbax-checkpoint', 'numpy', 'scik
 
 # Variables that decide how JAX compiles and where it runs, and where data is: the command alone does not give a run again.
 ENVIRONMENT = ('JAX_', 'XLA_', 'AEJAX_')
+FOLDERS = ('AEJAX_', 'JAX_COMPILATION_CACHE_DIR')
+"""Where data and compiled programs lie decides no figure: data have a fingerprint."""
 
 
 def versions() -> dict[str, str]:
@@ -50,6 +52,11 @@ def device() -> str:
 def environment() -> dict[str, str]:
     """The variables of the environment that matter to a run."""
     return {name: value for name, value in sorted(os.environ.items()) if name.startswith(ENVIRONMENT)}
+
+
+def environment_of_figures() -> dict[str, str]:
+    """Those of them on which figures depend: all but folders."""
+    return {name: value for name, value in environment().items() if not name.startswith(FOLDERS)}
 
 
 def _start(command: Sequence[str]) -> dict[str, Any]:

@@ -59,9 +59,7 @@ def _provenance(reproduction: Reproduction, part: Part, bench: Bench) -> dict[st
         part.data,
     )
     finished = collected.pop('started')
-    # Where data lie decides no figure: they have a fingerprint.
-    environment = {name: value for name, value in collected['environment'].items() if not name.startswith('AEJAX_')}
-    return {**collected, 'environment': environment, 'git': dict(bench.git), 'finished': finished}
+    return {**collected, 'environment': provenance.environment_of_figures(), 'git': dict(bench.git), 'finished': finished}
 
 
 def write(reproduction: Reproduction, outcome: Outcome, bench: Bench, folder: pathlib.Path) -> pathlib.Path:

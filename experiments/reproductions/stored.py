@@ -44,7 +44,7 @@ def where(bench: Bench) -> dict[str, Any]:
         'git': dict(bench.git),
         'versions': provenance.versions(),
         'device': provenance.device(),
-        'environment': provenance.environment(),
+        'environment': provenance.environment_of_figures(),
     }
 
 

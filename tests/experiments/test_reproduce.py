@@ -151,6 +151,23 @@ def test_another_config_or_commit_is_another_part(trained: tuple[pathlib.Path, P
     assert len({*names, part_file(newer, config, dataset, (metrics,), 0), part_file(chosen, config, dataset, (metrics,), 1)}) == 4
 
 
+def test_a_part_is_known_again_wherever_data_lie(
+    trained: tuple[pathlib.Path, Part, Part, list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chosen, _ = bench(trained[0])
+    config = chosen.config(small_config())
+
+    def file() -> pathlib.Path:
+        return part_file(chosen, config, load_data(config), (metrics,), 0)
+
+    before = file()
+    monkeypatch.setenv('AEJAX_DOWNLOAD_DIR', 'elsewhere')
+    monkeypatch.setenv('JAX_COMPILATION_CACHE_DIR', 'elsewhere')
+    assert file() == before
+    monkeypatch.setenv('JAX_DEFAULT_MATMUL_PRECISION', 'tensorfloat32')
+    assert file() != before
+
+
 def finetuned_config(rate: float = 1e-3):
     config = small_config()
     config.finetune.target, config.finetune.optimizer.name, config.finetune.optimizer.learning_rate = 'classify', 'adam', rate
