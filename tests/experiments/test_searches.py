@@ -82,6 +82,11 @@ def test_the_rate_of_fine_tuning_is_chosen_on_validation(monkeypatch: pytest.Mon
     assert rifai2011._search(BENCH, 'CAE')[1] == best
 
 
+def test_of_penalties_that_are_as_good_the_first_is_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rifai2011, 'run_part', training_with(lambda config: True))
+    assert rifai2011._search(BENCH, 'CAE')[:2] == (rifai2011.MODELS['CAE'][1][0], rifai2011.RATES[0])
+
+
 @pytest.mark.parametrize('best', rifai2011_penalties.HESSIAN_WEIGHTS)
 def test_the_second_order_penalty_is_chosen_on_validation(monkeypatch: pytest.MonkeyPatch, best: float) -> None:
     run_part = training_with(lambda config: config.hessian.weight == best)
