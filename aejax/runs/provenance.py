@@ -18,7 +18,7 @@ PACKAGES = ('jax', 'jaxlib', 'flax', 'optax', 'orbax-checkpoint', 'numpy', 'scik
 
 # Variables that decide how JAX compiles and where it runs, and where data is: the command alone does not give a run again.
 ENVIRONMENT = ('JAX_', 'XLA_', 'AEJAX_')
-FOLDERS = ('AEJAX_', 'JAX_COMPILATION_CACHE_DIR')
+PLACES = ('AEJAX_', 'JAX_COMPILATION_CACHE_DIR')
 """Where data and compiled programs lie decides no figure: data have a fingerprint."""
 
 
@@ -55,8 +55,8 @@ def environment() -> dict[str, str]:
 
 
 def environment_of_figures() -> dict[str, str]:
-    """Those of them on which figures depend: all but folders."""
-    return {name: value for name, value in environment().items() if not name.startswith(FOLDERS)}
+    """The variables of the environment on which figures depend: those of `environment` that are no places."""
+    return {name: value for name, value in environment().items() if not name.startswith(PLACES)}
 
 
 def _start(command: Sequence[str]) -> dict[str, Any]:
